@@ -33,3 +33,11 @@ def test_one_class_or_too_many_numbers_are_refused():
         class_and_components(x, np.ones(6, dtype=bool), 1)
     with pytest.raises(ValueError, match="1 to 2"):
         class_and_components(x, x[:, 0] > 0, 3)
+
+
+def test_classes_are_told_by_a_mask_or_by_ones_and_zeros():
+    x = np.random.default_rng(0).normal(size=(10, 3))
+    up = x[:, 0] > 0
+    assert (class_and_components(x, up.astype(int), 2) == class_and_components(x, up, 2)).all()
+    with pytest.raises(ValueError, match="positive must say True or False of each of 10 rows"):
+        class_and_components(x, np.arange(10), 2)

@@ -46,3 +46,18 @@ def test_a_ratio_of_class_means_has_classes_shuffled_by_group_as_its_null():
     none = class_ratio("x", rng.random(90) + 1, first, groups, rng=rng, **how)
     assert none.p > 0.02
     assert none.null.mean == pytest.approx(1, abs=0.1)
+
+
+def test_ones_and_zeros_are_the_classes_that_true_and_false_are():
+    x, top = np.repeat([4.0, 2.0], 6), np.arange(12) < 6
+    one, other = (
+        class_ratio("x", x, of, range(12), kind="s", draws=9, rng=np.random.default_rng(0))
+        for of in (top, top.astype(int))
+    )
+    assert (one.value, one.p) == (other.value, other.p)
+    with pytest.raises(ValueError, match="class_ratio: first must say True or False of each of 12"):
+        class_ratio(
+            "x", x, np.arange(12), range(12), kind="s", draws=9, rng=np.random.default_rng(0)
+        )
+    with pytest.raises(ValueError, match="all items are of one class, and a ratio is of two"):
+        class_ratio("x", x, x > 0, range(12), kind="s", draws=9, rng=np.random.default_rng(0))

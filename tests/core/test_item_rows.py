@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from inscape.core.item_rows import centred_rows, checked_rows, row_numbers, unit_rows
+from inscape.core.item_rows import centred_rows, checked_rows, row_mask, row_numbers, unit_rows
 
 
 def test_arrays_and_tensors_become_float64():
@@ -60,3 +60,11 @@ def test_rows_are_told_by_positions_or_by_a_mask():
             row_numbers(wrong, 3, "f")
     with pytest.raises(ValueError, match=r"f: a mask must have shape \(3,\), got \(2,\)"):
         row_numbers([True, False], 3, "f")
+
+
+def test_ones_and_zeros_are_a_mask_and_places_are_none():
+    for which in ([True, False, True], [1, 0, 1], torch.tensor([1.0, 0.0, 1.0])):
+        assert row_mask(which, 3, "f: train").tolist() == [True, False, True]
+    for wrong in ([0, 2, 1], [True, False], [1.0, np.nan, 0.0], [[True, False, True]]):
+        with pytest.raises(ValueError, match="f: train must say True or False of each of 3 rows"):
+            row_mask(wrong, 3, "f: train")

@@ -107,3 +107,12 @@ def test_a_claim_of_less_is_tested_on_the_other_side():
         for side in ("higher", "lower")
     }
     assert p == {"higher": 1.0, "lower": 0.01}
+
+
+def test_pairs_of_numbers_are_correlated():
+    x = np.arange(5.0)
+    for y in (np.where(x > 3, np.nan, x), x[:0]):
+        with pytest.raises(
+            ValueError, match="rank_correlation: x needs two pairs of numbers or more"
+        ):
+            rank_correlation("x", x[: len(y)], y, rng=np.random.default_rng(0))

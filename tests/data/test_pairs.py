@@ -99,3 +99,17 @@ def test_a_sample_holds_a_pair():
     for k in (0, -1):
         with pytest.raises(ValueError, match="k must be at least 1 pair"):
             pairs.sample(k, np.ones(2, dtype=bool), rng=np.random.default_rng(0))
+
+
+def test_training_rows_are_told_by_a_mask_or_by_ones_and_zeros():
+    none = np.zeros(4, dtype=int)
+    pairs = Pairs(np.array([1, 0, 1, 0]), np.array([[0, 1], [2, 3]]), none, none, none)
+    x, train = np.arange(4.0)[:, None], np.array([False, False, True, True])
+    assert pairs.centred(x, train).ravel().tolist() == [-2.5, -1.5, -0.5, 0.5]
+    assert (pairs.centred(x, train.astype(int)) == pairs.centred(x, train)).all()
+    for take in (
+        pairs.centred,
+        lambda x, rows: pairs.sample(1, rows, rng=np.random.default_rng(0)),
+    ):
+        with pytest.raises(ValueError, match="must say True or False of each of 4 rows"):
+            take(x, np.arange(4))

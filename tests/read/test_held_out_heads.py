@@ -107,3 +107,9 @@ def test_every_fold_is_looked_at_where_its_training_texts_choose(model):
     assert held.groups.tolist() == [0, 1, 0, 1]
     alone = head_writes(model, PAIRS, layers[0], lines[layers[0]], stops)
     assert np.allclose(held.test[:2], alone.heads[::2] - alone.heads[1::2], atol=1e-5)
+
+
+@pytest.mark.parametrize("count", [0, -1])
+def test_heads_that_lead_are_heads(count):
+    with pytest.raises(ValueError, match="leading: count must be a whole number from 1 on"):
+        leading(np.ones((4, 2, 3)), count)

@@ -161,3 +161,11 @@ def test_the_map_without_an_intercept_is_least_squares_through_the_origin():
     assert np.allclose(fit.weight, expected, atol=1e-8)
     assert not fit.bias.any()
     assert not np.allclose(fit.weight, moments.fit([1e-9])["a", "b"].weight, atol=0.1)
+
+
+def test_states_that_are_not_finite_are_not_summed():
+    moments = ShortcutMoments([("a", "b")])
+    x = np.random.default_rng(0).normal(size=(6, 2))
+    with pytest.raises(ValueError, match="states of b hold NaN or infinite numbers"):
+        moments.add({"a": x, "b": np.where(x > 1, np.nan, x) * np.inf})
+    assert moments.n == 0

@@ -108,6 +108,13 @@ def test_what_holds_nan_has_no_correlation():
 
 def test_held_out_subjects_are_told_by_a_mask():
     y = np.random.default_rng(0).normal(size=(8, 2))
-    for train in (np.arange(8) < 7, np.arange(8) < 1):
-        with pytest.raises(ValueError, match="True or False of each of 8 subjects, two of either"):
+    mask = np.arange(8) < 5
+    assert held_out_r(y, y, mask.astype(int)) == held_out_r(y, y, mask)
+    for train, message in (
+        (np.arange(8) < 7, "7 subjects to fit on and 1 held out"),
+        (np.arange(8) < 1, "1 subjects to fit on and 7 held out"),
+        (np.arange(8), "train must say True or False of each of 8 rows"),
+        (np.arange(5), "train must say True or False of each of 8 rows"),
+    ):
+        with pytest.raises(ValueError, match=message):
             held_out_r(y, y, train)

@@ -65,7 +65,7 @@ def mean_ablation(
 def directional_patch(
     sites: Sequence[Site | str],
     directions: Float[np.ndarray, "sites d"],
-    partners: Sequence[Float[np.ndarray, "_ sites"]],
+    partners: Sequence[Float[np.ndarray, "_ _"]],
     at: str = "all",
 ) -> list[SetComponent]:
     """Edits that give each example of a batch its partner's coordinates, position by position.

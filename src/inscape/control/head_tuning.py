@@ -23,12 +23,13 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from inscape.core.errors import ModelError
 from inscape.core.evidence import Evidence
+from inscape.core.item_rows import row_mask
 from inscape.core.measured import Measured
 from inscape.core.rng import generator, torch_generator
 from inscape.model.model import Model
@@ -223,7 +224,7 @@ def tune_heads(
     model: Model,
     texts: Sequence[str],
     y: Int[np.ndarray, " n"],
-    inside: Bool[np.ndarray, " n"],
+    inside: Shaped[np.ndarray, " n"],
     heads: Mapping[str, bool],
     how: Tuning,
     *,
@@ -242,6 +243,7 @@ def tune_heads(
         seeds: of each head's runs.
         advance: called after each run.
     """
+    inside = row_mask(inside, len(y), "tune_heads: inside")
     split, runs = (np.flatnonzero(~inside), np.flatnonzero(inside)), {}
     for head, mix in heads.items():
         runs[head] = []

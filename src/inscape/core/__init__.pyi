@@ -1,5 +1,6 @@
 """Made by `make stubs`: what loads on first use, for editors and type checkers."""
 
+from inscape.core.arrays import check_order as check_order
 from inscape.core.arrays import like as like
 from inscape.core.arrays import to_numpy as to_numpy
 from inscape.core.averages import average as average
@@ -96,6 +97,7 @@ from inscape.core.intervals import statistic as statistic
 from inscape.core.intervals import sum_by_group as sum_by_group
 from inscape.core.item_rows import centred_rows as centred_rows
 from inscape.core.item_rows import checked_rows as checked_rows
+from inscape.core.item_rows import row_mask as row_mask
 from inscape.core.item_rows import row_numbers as row_numbers
 from inscape.core.item_rows import unit_rows as unit_rows
 from inscape.core.jackknife import Jackknife as Jackknife

@@ -8,11 +8,13 @@ of the rest.
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float, Shaped
+
+from inscape.core.item_rows import row_mask
 
 
 def class_and_components(
-    x: Float[np.ndarray, "n d"], positive: Bool[np.ndarray, " n"], k: int
+    x: Float[np.ndarray, "n d"], positive: Shaped[np.ndarray, " n"], k: int
 ) -> Float[np.ndarray, "n k"]:
     """The coordinate along the difference of the classes' means, and k − 1 principal components of
     what is left, standardised.
@@ -32,6 +34,7 @@ def class_and_components(
     """
     if not 1 <= k <= x.shape[1]:
         raise ValueError(f"class_and_components: k must be 1 to {x.shape[1]}, got {k}")
+    positive = row_mask(positive, len(x), "class_and_components: positive")
     if positive.all() or not positive.any():
         raise ValueError("class_and_components: rows of both classes are needed")
     way = x[positive].mean(axis=0) - x[~positive].mean(axis=0)

@@ -17,10 +17,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Float
+from jaxtyping import Float, Shaped
 
 from inscape.core.evidence import Evidence
 from inscape.core.folds import group_codes
+from inscape.core.item_rows import row_mask
 from inscape.core.measured import Measured
 from inscape.core.nulls import permutations
 
@@ -66,7 +67,7 @@ def class_means(
 def class_ratio(
     name: str,
     values: Float[np.ndarray, " n"],
-    first: Bool[np.ndarray, " n"],
+    first: Shaped[np.ndarray, " n"],
     groups: Sequence[Any] | np.ndarray,
     *,
     kind: str,
@@ -86,6 +87,9 @@ def class_ratio(
         rng: of the shuffles.
         unit: of the ratio.
 
+    Raises:
+        ValueError: `first` that does not say True or False of each item, or one of all.
+
     Example:
         >>> x, top = np.repeat([4.0, 2.0], 6), np.arange(12) < 6
         >>> rng = np.random.default_rng(0)
@@ -93,6 +97,9 @@ def class_ratio(
         >>> e.value, e.p
         (2.0, 0.01)
     """
+    first = row_mask(first, len(values), "class_ratio: first")
+    if first.all() or not first.any():
+        raise ValueError("class_ratio: all items are of one class, and a ratio is of two")
     codes = np.asarray(groups)
     orders = permutations(len(values), draws, rng=rng, groups=group_codes(codes), labels=first)
     m = Measured(name, groups=codes, kind="ratio")

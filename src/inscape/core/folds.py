@@ -25,7 +25,7 @@ from inscape.core.errors import DataError
 Fold = tuple[np.ndarray, np.ndarray]
 
 
-def group_codes(groups: Sequence[Any] | np.ndarray, n: int | None = None) -> Int[np.ndarray, " n"]:
+def group_codes(groups: Any, n: int | None = None) -> Int[np.ndarray, " n"]:
     """Groups of any hashable kind as integers 0 … g − 1, in order of first appearance.
 
     Args:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Float64, Int64
+from jaxtyping import Bool, Float, Float64, Int64
 
 from inscape.core.arrays import to_numpy
 
@@ -106,3 +106,27 @@ def row_numbers(which: Any, n: int, name: str) -> Int64[np.ndarray, " k"]:
             raise ValueError(f"{name}: a mask must have shape ({n},), got {chosen.shape}")
         return np.flatnonzero(chosen)
     return chosen.astype(np.int64).reshape(-1)
+
+
+def row_mask(which: Any, n: int, name: str) -> Bool[np.ndarray, " n"]:
+    """A mask of rows as True and False. Of 1 and 0 as numbers ``~`` gives −2 and −1, and they would
+    be taken for places.
+
+    Args:
+        which: True and False, or 1 and 0, for each row: a list, an array, a tensor.
+        n: rows there are.
+        name: of the caller and its argument, for messages.
+
+    Raises:
+        ValueError: other values, or not one for each row.
+
+    Example:
+        >>> row_mask([1, 0, 1], 3, "f: train").tolist()
+        [True, False, True]
+    """
+    mask = np.asarray(to_numpy(which))
+    if mask.shape != (n,) or not np.isin(mask, (0, 1)).all():
+        raise ValueError(
+            f"{name} must say True or False of each of {n} rows, got shape {mask.shape}"
+        )
+    return mask.astype(bool)

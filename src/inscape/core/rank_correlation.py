@@ -46,7 +46,15 @@ def rank_correlation(
 
     Returns:
         ρ, zero where one side is constant; no interval below four pairs.
+
+    Raises:
+        ValueError: sides of unequal lengths, fewer than two pairs, or a NaN.
     """
+    if len(x) != len(y) or len(x) < 2 or np.isnan(x).any() or np.isnan(y).any():
+        raise ValueError(
+            f"rank_correlation: {name} needs two pairs of numbers or more, got {len(x)} and {len(y)}; "
+            "leave pairs with NaN out"
+        )
     a, b = rankdata(x), rankdata(y)
     n = len(a)
     flat = not (np.ptp(a) and np.ptp(b))

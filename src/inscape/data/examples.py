@@ -216,15 +216,11 @@ class Examples:
             found["input"] = (np.full(len(self), len(before)), long + len(before))
         return {name: (start, end) for name, (start, end) in found.items()}
 
-    def take(
-        self,
-        which: Sequence[int]
-        | Sequence[bool]
-        | np.ndarray
-        | pd.Series
-        | pd.api.extensions.ExtensionArray,
-    ) -> Examples:
+    def take(self, which: Any) -> Examples:
         """Some of the examples, by position or by a boolean mask; each at most once.
+
+        Args:
+            which: whole numbers, or True and False for each: a list, an array, a column.
 
         Raises:
             ValueError: neither positions nor a mask, a mask of another length or of rows in another

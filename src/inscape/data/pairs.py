@@ -12,10 +12,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int, Shaped
 
 from inscape.core.errors import DataError
 from inscape.core.folds import group_codes, group_folds
+from inscape.core.item_rows import row_mask
 from inscape.data.columns import check_present
 from inscape.data.examples import Examples
 
@@ -89,7 +90,7 @@ class Pairs:
         return cls(y, rows, within, groups, fold)
 
     def sample(
-        self, k: int, among: Bool[np.ndarray, " n"], *, rng: np.random.Generator
+        self, k: int, among: Shaped[np.ndarray, " n"], *, rng: np.random.Generator
     ) -> Int[np.ndarray, " rows"]:
         """Rows of up to k pairs, as evenly over groups as they allow.
 
@@ -107,6 +108,7 @@ class Pairs:
         """
         if k < 1:
             raise ValueError(f"sample: k must be at least 1 pair, got {k}")
+        among = row_mask(among, len(self.y), "sample: among")
         may = np.flatnonzero(among[self.rows].all(axis=1))
         if not len(may):
             raise DataError(
@@ -121,12 +123,12 @@ class Pairs:
         return self.rows[drawn[np.argsort(turn, kind="stable")][:k]].ravel()
 
     def centred(
-        self, x: Float[np.ndarray, "n d"], train: Bool[np.ndarray, " n"]
+        self, x: Float[np.ndarray, "n d"], train: Shaped[np.ndarray, " n"]
     ) -> Float[np.ndarray, "n d"]:
         """Rows less the mean of the training rows of their context; of all training rows where a
         context has none.
         """
-        out = x.astype(np.float64)
+        train, out = row_mask(train, len(x), "centred: train"), x.astype(np.float64)
         for c in range(int(self.context.max()) + 1):
             inside = train & (self.context == c)
             out[self.context == c] -= x[inside if inside.any() else train].mean(

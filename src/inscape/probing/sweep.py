@@ -48,7 +48,7 @@ def sweep(
     | Iterable[tuple[Any, Any]],
     y: Any,
     *,
-    groups: Sequence[Any] | np.ndarray | None = None,
+    groups: Any = None,
     folds: int = 5,
     split: str = "group",
     task: str = "regression",

@@ -64,7 +64,7 @@ class Plan:
 
 def make_plan(
     y: Any,
-    groups: Sequence[Any] | np.ndarray | None,
+    groups: Any,
     *,
     task: str,
     metric: str | None,

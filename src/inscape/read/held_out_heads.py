@@ -21,6 +21,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
+from inscape.core.between import check_between
 from inscape.core.evidence import Evidence, Null
 from inscape.core.shares import Shares
 from inscape.core.site import Site
@@ -66,8 +67,14 @@ def clearest(
 
 
 def leading(difference: Float[np.ndarray, "n l h"], count: int) -> Int[np.ndarray, "c 2"]:
-    """The heads of largest mean difference, (layer, head) each, the first first."""
+    """The heads of largest mean difference, (layer, head) each, the first first; all where there are
+    fewer.
+
+    Raises:
+        ValueError: a count below 1.
+    """
     mean = difference.mean(axis=0)
+    check_between("leading: count", count, 1)
     return np.stack(
         np.unravel_index(np.argsort(-mean, axis=None, kind="stable")[:count], mean.shape), axis=1
     )

@@ -123,7 +123,7 @@ class ShortcutMoments:
             part: which part they belong to; rows of one document belong to one part.
 
         Raises:
-            ValueError: a site is missing, or the numbers of rows differ.
+            ValueError: a site is missing, the numbers of rows differ, or a number is not finite.
         """
         names = dict.fromkeys(name for pair in self.pairs for name in pair)
         if missing := [name for name in names if name not in states]:
@@ -132,6 +132,11 @@ class ShortcutMoments:
                 "pairs"
             )
         rows = {name: np.asarray(to_numpy(states[name]), dtype=np.float64) for name in names}
+        if broken := [name for name, x in rows.items() if not np.isfinite(x).all()]:
+            raise ValueError(
+                f"ShortcutMoments.add: states of {broken[0]} hold NaN or infinite numbers; leave those "
+                "rows out at every site"
+            )
         if len({len(x) for x in rows.values()}) != 1:
             raise ValueError(
                 "ShortcutMoments.add: rows differ between sites: "

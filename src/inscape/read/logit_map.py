@@ -18,9 +18,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 
 from inscape.core import ridge
+from inscape.core.item_rows import row_mask
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +97,7 @@ def fit_logit_map(
 
 
 def held_out_r(
-    y1: Float[np.ndarray, "n k1"], y2: Float[np.ndarray, "n k2"], train: Bool[np.ndarray, " n"]
+    y1: Float[np.ndarray, "n k1"], y2: Float[np.ndarray, "n k2"], train: Shaped[np.ndarray, " _"]
 ) -> float:
     """Pearson's r of the second question's answers on subjects that the ridge map was not fitted
     on, the mean over answers.
@@ -109,11 +110,11 @@ def held_out_r(
     Raises:
         ValueError: no True or False for each subject, or fewer than two of either.
     """
-    # of places, ~ would give places counted from the end
-    if train.dtype != bool or len(train) != len(y1) or min(train.sum(), (~train).sum()) < 2:
+    train = row_mask(train, len(y1), "held_out_r: train")
+    if min(train.sum(), (~train).sum()) < 2:
         raise ValueError(
-            f"held_out_r: train must say True or False of each of {len(y1)} subjects, two of either "
-            "at least"
+            f"held_out_r: {train.sum()} subjects to fit on and {(~train).sum()} held out; give two of "
+            "either at least"
         )
     fitted = fit_logit_map(y1[train], y2[train], ridge.ALPHAS)
     return float(column_pearson(y2[~train], fitted(y1[~train])).mean())
