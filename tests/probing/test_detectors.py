@@ -11,6 +11,7 @@ from inscape.core.errors import DataError
 from inscape.core.intervals import auc
 from inscape.probing.detectors import (
     auc_by_kind,
+    best_by_brier,
     by_token,
     confidence,
     detect,
@@ -245,3 +246,22 @@ def test_rows_of_a_part_rise():
     part = {"a": np.array([2, 0, 1])}
     with pytest.raises(ValueError, match="the rows of a must rise; sort them"):
         scores_of_others_each({}, {}, np.arange(3), part, {}, np.array([0]))
+
+
+def test_the_best_confidence_is_chosen_on_training_rows_alone():
+    rng = np.random.default_rng(0)
+    p, groups = rng.uniform(size=600), np.repeat(np.arange(60), 10)
+    y = (rng.random(600) < p).astype(float)
+    train = np.arange(400)
+    y[400:] = 1 - y[400:]  # held-out rows, where the best of the training rows is the worst
+    seen = []
+
+    def fitted(fold):
+        seen.extend(np.concatenate(fold))
+        assert not set(groups[fold[0]]) & set(groups[fold[1]])
+        rate = np.full(len(fold[1]), y[fold[0]].mean())
+        return {"base rate": rate, "own": p[fold[1]], "turned": 1 - p[fold[1]]}
+
+    rng = np.random.default_rng(1)
+    assert best_by_brier(fitted, y, groups, train, folds=3, rng=rng) == "own"
+    assert set(seen) == set(train)

@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn.metrics import brier_score_loss
 
-from inscape.read.calibration import Temperature, bin_of, brier, debiased_square, ece, reliability
+from inscape.read.calibration import (
+    Platt,
+    Temperature,
+    bin_of,
+    brier,
+    debiased_square,
+    ece,
+    reliability,
+)
 
 
 def drawn(n, seed, sharper=1.0):
@@ -49,6 +57,16 @@ def test_temperature_undoes_a_known_sharpening():
     cooled = fitted(held)
     assert ece(cooled, truth) < 0.3 * ece(held, truth)
     assert (np.diff(cooled[np.argsort(held)]) >= 0).all()  # no ranking changes
+
+
+def test_platt_scaling_undoes_a_sharpening_and_a_shift():
+    p, y = drawn(20_000, 1)
+    bold = 1 / (1 + np.exp(-(2.0 * np.log(p / (1 - p)) + 1.0)))
+    fitted = Platt.fit(bold, y)
+    assert (fitted.slope, fitted.offset) == pytest.approx((0.5, -0.5), abs=0.03)
+    assert fitted(bold) == pytest.approx(p, abs=0.02)
+    sure = Platt.fit(np.array([0.1, 0.9, 0.9]), np.array([0.0, 1.0, 1.0]))
+    assert np.isfinite([sure.slope, sure.offset]).all()
 
 
 def test_against_a_loop_and_scikit_learn():

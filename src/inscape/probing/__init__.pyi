@@ -15,6 +15,7 @@ from inscape.probing.class_task import thinned as thinned
 from inscape.probing.class_task import thinned_states as thinned_states
 from inscape.probing.classes_apart import classes_apart as classes_apart
 from inscape.probing.detectors import auc_by_kind as auc_by_kind
+from inscape.probing.detectors import best_by_brier as best_by_brier
 from inscape.probing.detectors import by_token as by_token
 from inscape.probing.detectors import confidence as confidence
 from inscape.probing.detectors import detect as detect

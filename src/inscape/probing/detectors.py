@@ -27,7 +27,7 @@ from inscape.core import intervals
 from inscape.core.arrays import to_numpy
 from inscape.core.errors import DataError
 from inscape.core.evidence import Beside, Evidence, Null
-from inscape.core.folds import Fold, group_codes
+from inscape.core.folds import Fold, group_codes, group_folds
 from inscape.core.intervals import auc
 from inscape.core.jackknife import left_out
 from inscape.core.measured import Measured
@@ -401,6 +401,33 @@ def held_out_odds(
     train, test = fold
     probe = LogisticProbe(CS, tol=tol).fit(x[train], right[train], groups=groups[train])
     return np.asarray(probe.decision_function(x[test]), dtype=np.float64)
+
+
+def best_by_brier(
+    fitted: Callable[[Fold], Mapping[str, Float[np.ndarray, " test"]]],
+    right: np.ndarray,
+    groups: np.ndarray,
+    train: Int[np.ndarray, " train"],
+    *,
+    folds: int,
+    rng: np.random.Generator,
+) -> str:
+    """Which of several fitted confidences has the least Brier score, by cross-validation inside
+    training rows: held-out rows have no say.
+
+    Args:
+        fitted: takes training and held-out rows, and gives each confidence on the held-out ones.
+        right: 1 where right, for all rows.
+        groups: of all rows; kept whole.
+        train: the rows that may be looked at.
+        folds: inner folds.
+        rng: of the inner folds.
+    """
+    lost: dict[str, list[np.ndarray]] = {}
+    for known, new in group_folds(np.asarray(groups)[train], folds, rng=rng):
+        for name, p in fitted((train[known], train[new])).items():
+            lost.setdefault(name, []).append((p - np.asarray(right)[train[new]]) ** 2)
+    return min(lost, key=lambda name: float(np.concatenate(lost[name]).mean()))
 
 
 def auc_by_kind(

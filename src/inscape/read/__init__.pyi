@@ -2,6 +2,7 @@
 
 from inscape.read.attention_pool import AttentionProbe as AttentionProbe
 from inscape.read.bm25 import Bm25 as Bm25
+from inscape.read.calibration import Platt as Platt
 from inscape.read.calibration import Temperature as Temperature
 from inscape.read.calibration import bin_of as bin_of
 from inscape.read.calibration import brier as brier

@@ -27,11 +27,13 @@ from inscape.core import (
     side_by_side,
     table,
 )
+from inscape.core.folds import Fold
 from inscape.core.measured import Measured, Role
 from inscape.outcomes import generations
 from inscape.outcomes.questions import Answered, answered
 from inscape.probing import (
     auc_by_kind,
+    best_by_brier,
     ece_ratio,
     held_out_odds,
     reliability_frame,
@@ -39,7 +41,7 @@ from inscape.probing import (
     scores_of_confidence,
 )
 from inscape.probing.inspector import INSPECTOR, PLAIN, InspectedFold
-from inscape.read import Temperature, layer_map
+from inscape.read import Platt, Temperature, layer_map
 from inscape.store.harvest import harvest
 from inscape.store.store import Store
 from inscape.study import Card, Claim, Run, Settings, opened, setting
@@ -65,7 +67,10 @@ CARD = Card(
     ),
     controls=(
         "labels shuffled by group",
-        "max softmax, with and without a temperature, and the mean log-probability",
+        "max softmax, with and without a temperature or Platt scaling, and the mean "
+        "log-probability",
+        "of the base rate, the scaled max softmax and the probe of the last layer, the one with "
+        "the least Brier score in inner folds of the training rows",
         "a logistic probe of the last layer, and the mean of logistic probes of all layers",
         "the same network without the contrastive loss, without a kind of state, without "
         "half of the layers",
@@ -85,9 +90,15 @@ CARD = Card(
             over="all states, contrastive",
         ),
         "calibrated": Claim(
-            text="It is better calibrated than the max softmax",
+            text="Its calibration error is at most 0.8 times that of the best fitted baseline",
             at_most=0.8,
-            why="ECE over ten bins of equal mass, as a multiple of the max softmax's.",
+            why="ECE over ten bins of equal mass. A constant at the base rate is calibrated too, "
+            "so this is a useful confidence only together with the Brier score.",
+        ),
+        "brier": Claim(
+            text="Its Brier score is below that of the best fitted baseline",
+            at_most=0,
+            over="best fitted baseline",
         ),
         "shuffled": Claim(
             text="Trained on shuffled labels, AUC is one half",
@@ -105,6 +116,7 @@ CARD = Card(
         "above-softmax": "supported",
         "contrast": "any",
         "calibrated": "any",
+        "brier": "any",
         "shuffled": "any",
     },
     seeds=3,
@@ -112,14 +124,18 @@ CARD = Card(
         "All states of {model} together tell right answers from wrong ones {above-last:better|no "
         "better} than its last layer (AUC {above-last:+.3f}, {above-last.verdict}) and "
         "{above-softmax:better|hardly better} than the probability of its words "
-        "({above-softmax:+.3f}, {above-softmax.verdict}); that confidence is {calibrated:better "
-        "calibrated|not clearly better calibrated} (ECE {calibrated:.2f} times that of the max "
-        "softmax). Without the contrastive loss AUC changes by {contrast:+.3f}."
+        "({above-softmax:+.3f}, {above-softmax.verdict}). Against the best of the base rate, the "
+        "scaled max softmax and the probe of the last layer, ECE is {calibrated:.2f} times as "
+        "large ({calibrated.verdict} at 0.8) and the Brier score differs by {brier:+.3f} "
+        "({brier.verdict}). Without the contrastive loss AUC changes by {contrast:+.3f}."
     ),
     differs=(
         "No code of the authors was found. Theirs is a CNN or a transformer over the whole map "
         "of layers, kinds of state and width, on larger models and public sets; here a 1-D "
-        "convolution over layers on principal components."
+        "convolution over layers on principal components. They claim a lower calibration error "
+        "than other methods have. The max softmax is fitted to nothing, and whatever is fitted "
+        "has a lower ECE, a constant at the base rate too; so the claim compares with the "
+        "best fitted baseline, and a proper score, the Brier score, is claimed beside."
     ),
     group_note="A group is a country, a first summand or a block of cities, as in llms-know-more.",
     negative=(
@@ -175,8 +191,11 @@ PRESETS = {
 
 SOFTMAX, COOLED, LOGPROB = "max softmax", "max softmax, cooled", "mean probability"
 LAST, LAYERS = "last layer, logistic", "all layers, logistic"
-SHUFFLED = "labels shuffled by group"
-ROLES: dict[str, Role] = dict.fromkeys((SOFTMAX, COOLED, LAST, LAYERS, LOGPROB), "baseline")
+SHUFFLED, PLATT = "labels shuffled by group", "max softmax, Platt-scaled"
+BASE, BEST = "base rate", "best fitted baseline"
+ROLES: dict[str, Role] = dict.fromkeys((SOFTMAX, COOLED, PLATT, LAST, LAYERS, LOGPROB), "baseline")
+#: inner folds in which the best baseline is chosen
+INNER = 3
 #: name → confidence in each answer, out of fold
 Confidences = dict[str, np.ndarray]
 
@@ -198,34 +217,48 @@ def run(config: Config, run: Run) -> None:
     folds = group_folds(groups, config.folds, rng=run.rng("folds"))
     orders = permutations(len(y), config.shuffles, rng=run.rng("shuffles"), groups=groups, labels=y)
     found: Confidences = {}
+    best: list[str] = []
     fold_of, null = np.empty(len(y), dtype=np.int64), np.full((config.shuffles, len(y)), np.nan)
     depth = len(model.atlas.blocks)
     for f, (train, test) in enumerate(run.each("learn", folds, "folds")):
         fold_of[test] = f
         x = layer_map(store.matrices(), config.points, depth, config.components, train)
         fold = InspectedFold(x, groups, train, test, f, config.epochs, run.seed)
-        told = _outputs(asked, store, depth, y, fold)
+        fitted = partial(
+            _fitted, asked.most(), store.matrix(Site("resid_post", depth - 1)), y, groups
+        )
+        told = _outputs(asked, store, y, fold) | fitted((train, test))
+        rng = run.rng("inner folds", str(f))
+        best.append(best_by_brier(fitted, y, groups, train, folds=INNER, rng=rng))
+        told[BEST] = told[best[-1]]
         for name, p in (fold.confidences(y, config.points, config.seeds) | told).items():
             found.setdefault(name, np.full(len(y), np.nan))[test] = p
         null[:, test] = [fold.odds(y[order], "null", k) for k, order in enumerate(orders)]
     _show(run, asked, found, y, groups)
     _judge(run, found, (null, orders), y, groups, fold_of)
+    _calibration(run, found, best, y, groups)
 
 
-def _outputs(
-    asked: Answered, store: Store, depth: int, y: np.ndarray, fold: InspectedFold
+def _fitted(
+    most: np.ndarray, last: np.ndarray, y: np.ndarray, groups: np.ndarray, fold: Fold
 ) -> Confidences:
-    """Confidence of the output and of linear probes, on held-out rows; a temperature is fitted on
-    training rows."""
+    """On held-out rows: what is fitted on training rows to the output, to the last layer, or to
+    nothing."""
+    train, test = fold
+    scaled = {COOLED: Temperature, PLATT: Platt}
+    out = {n: how.fit(most[train], y[train].astype(float))(most[test]) for n, how in scaled.items()}
+    out[LAST] = expit(held_out_odds(last, y, groups, fold, tol=1e-4))
+    return out | {BASE: np.full(len(test), y[train].mean())}
+
+
+def _outputs(asked: Answered, store: Store, y: np.ndarray, fold: InspectedFold) -> Confidences:
+    """Confidence of the output and of linear probes of all layers, on held-out rows."""
     train, test = fold.train, fold.test
     sites = [s for s in store.sites if s.point == "resid_post"]
     layers = [store.matrix(s) for s in sites[:: max(1, len(sites) // 10)]]
     odds = partial(held_out_odds, right=y, groups=fold.groups, fold=(train, test))
-    most = asked.most()
     return {
-        SOFTMAX: most[test],
-        COOLED: Temperature.fit(most[train], y[train].astype(float))(most[test]),
-        LAST: expit(odds(store.matrix(Site("resid_post", depth - 1)), tol=1e-4)),
+        SOFTMAX: asked.most()[test],
         LAYERS: expit(np.mean(side_by_side(odds, layers), axis=0)),
         LOGPROB: np.exp(asked.logprob()[test, 0]),
     }
@@ -234,24 +267,27 @@ def _outputs(
 def _show(run: Run, asked: Answered, found: Confidences, y: np.ndarray, groups: np.ndarray) -> None:
     """Scores, calibration and risk of every confidence."""
     rows = scores_of_confidence(found, y, groups, rng=run.rng("scores"))
+    # one number a fold has no ranking
+    ranked = {name: p for name, p in found.items() if name not in (BASE, BEST)}
+    shown = [e for e in rows if e.where["confidence"] in ranked or e.name in ("ECE", "Brier score")]
     run.table(
         "scores",
-        table(rows),
+        table(shown),
         "AUC over all held-out rows, calibration (ECE over ten bins of equal mass, biased "
         "upwards; Brier score) and area under the risk–coverage curve.",
     )
     for measure, name in (("AUC", "confidences"), ("ECE", "calibration")):
-        own = [e for e in rows if e.name == measure]
+        own = [e for e in shown if e.name == measure]
         run.figure(
             name,
             values_by_group(bars(own, "confidence"), value=measure, ends=20),
             f"{measure} of every confidence, subjects held out. Tick: outcomes shuffled.",
         )
-    shown = {name: found[name] for name in (INSPECTOR, LAST, SOFTMAX, COOLED)}
+    drawn = {name: found[name] for name in (INSPECTOR, LAST, SOFTMAX, COOLED)}
     run.figure(
         "reliability",
         curves(
-            reliability_frame(shown, y),
+            reliability_frame(drawn, y),
             x="confidence",
             y="share that is right",
             diagonal=True,
@@ -261,12 +297,12 @@ def _show(run: Run, asked: Answered, found: Confidences, y: np.ndarray, groups: 
     )
     run.figure(
         "risk",
-        curves(risk_frame(shown, y), x="coverage", y="risk"),
+        curves(risk_frame(drawn, y), x="coverage", y="risk"),
         "Share of wrong answers among the most confident ones.",
     )
     run.table(
         "tasks",
-        auc_by_kind(found, y, asked.task),
+        auc_by_kind(ranked, y, asked.task),
         "AUC within each task: over all rows, telling an easy task from a hard one scores too.",
     )
 
@@ -279,15 +315,28 @@ def _judge(
     groups: np.ndarray,
     fold: np.ndarray,
 ) -> None:
-    """The claims: gains in AUC, and the calibration error as a multiple of the max softmax's."""
+    """The claims that are gains in AUC."""
     area = Measured("AUC", groups=groups, unit="AUC", kind="auc", folds=fold)
-    area.put_each(found, y == 1, roles=ROLES)
+    area.put_each({n: found[n] for n in (INSPECTOR, PLAIN, *ROLES)}, y == 1, roles=ROLES)
     area.put(SHUFFLED, null[0], y[null[1]] == 1, role="null", expensive=True)
     for id, other in (("above-last", LAST), ("above-softmax", SOFTMAX)):
         each = f"{area.value(INSPECTOR).value:.3f} against {area.value(other).value:.3f}"
         gap = area.gain(INSPECTOR, over=other)
         run.claim(id, gap, why=f"{each}, rows of one fold compared.")
     run.claim("contrast", area.gain(PLAIN, over=INSPECTOR, direction="lower"))
-    times = ece_ratio(found, INSPECTOR, y, groups, over=SOFTMAX, beside=(COOLED,))
-    run.claim("calibrated", times)
     run.claim("shuffled", area.value(SHUFFLED, name="AUC with labels shuffled by group"))
+
+
+def _calibration(
+    run: Run, found: Confidences, best: list[str], y: np.ndarray, groups: np.ndarray
+) -> None:
+    """The claims on calibration: ECE and Brier score against the best fitted baseline."""
+    chosen = ", ".join(f"{name} in {best.count(name)}" for name in dict.fromkeys(best))
+    which = f"Chosen in inner folds, of {len(best)} folds: {chosen}."
+    times = ece_ratio(found, INSPECTOR, y, groups, over=BEST, beside=(SOFTMAX, BASE))
+    run.claim("calibrated", times, why=which)
+    score = Measured("Brier score", groups=groups, unit="Brier score", direction="lower")
+    squares = {name: (found[name] - y) ** 2 for name in (INSPECTOR, BEST)}
+    score.put_each(squares, roles={BEST: "baseline"})
+    each = f"{score.value(INSPECTOR).value:.3f} against {score.value(BEST).value:.3f}. {which}"
+    run.claim("brier", score.gain(INSPECTOR, over=BEST), why=each)
