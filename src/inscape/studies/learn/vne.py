@@ -110,8 +110,8 @@ CARD = Card(
     negative=(
         "On seeds 0 to 2 k-NN rises by 16 to 18 points, not 30: the untrained network already "
         "reaches 0.49 to 0.53 here. In styles the networks without entropy read their own at "
-        "0.75 and a held-out one at 0.57 to 0.64; the strength chosen on another style gains "
-        "0.4, 2.9 and −2.6 points over none: no help across styles is seen."
+        "0.75 to 0.78 and a held-out one at 0.57 to 0.64; the strength chosen on another style "
+        "gains 1.4, 4.1 and −3.3 points over none: no help across styles is seen."
     ),
     seeds=3,
     minutes={"tiny": 0.1, "small": 10, "full": 60},
