@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pandas as pd
 import pytest
 
@@ -25,3 +27,11 @@ def test_a_first_block_of_attention_sees_farther_than_three_convolutions_can(fol
     attention = pd.read_parquet(folder / "tables" / "attention.parquet")
     assert len(attention) == 6 * 4
     assert attention["pixels"].between(0, 28).all()
+
+
+def test_the_field_is_judged_on_the_lesser_difference_and_what_training_adds_is_shown(folder):
+    after, before, grown = pd.read_parquet(folder / "tables" / "field-differences.parquet")["value"]
+    assert grown == pytest.approx(after - before)
+    claims = {c["id"]: c for c in json.loads((folder / "claims.json").read_text())}
+    assert claims["field"]["value"] == pytest.approx(min(after, before))
+    assert claims["field"]["sanity"]
