@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pandas as pd
 import pytest
 
@@ -30,3 +32,11 @@ def test_a_rotation_keeps_the_space_and_not_the_units(folder):
     assert clusters["share"].between(0, 1).all()
     # two clusters of two networks: one at least holds units of both
     assert (clusters.loc[clusters["layer"] == 1, "share"] > 0).any()
+
+
+def test_units_without_a_partner_are_compared_with_untrained_networks(folder):
+    alone = pd.read_parquet(folder / "tables" / "alone.parquet").set_index("condition")["value"]
+    claims = {c["id"]: c for c in json.loads((folder / "claims.json").read_text())}
+    assert claims["alone"]["sanity"]
+    assert claims["alone"]["value"] == alone["trained"]
+    assert claims["partners"]["value"] == pytest.approx(alone["untrained"] - alone["trained"])
