@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pandas as pd
 import pytest
 
@@ -27,3 +29,17 @@ def test_regions_with_signal_match_across_subjects_and_noise_does_not(folder):
     assert found["depth 1"] > 3 * noise.abs().max()
     ceilings = pd.read_parquet(folder / "tables" / "ceilings.parquet").set_index("region")
     assert (ceilings["upper"] > ceilings["lower"]).all()
+
+
+def test_trained_subjects_are_judged_against_untrained_ones_under_the_same_noise(folder):
+    found = pd.read_parquet(folder / "tables" / "same-depth.parquet").set_index("condition")[
+        "value"
+    ]
+    claims = {c["id"]: c for c in json.loads((folder / "claims.json").read_text())}
+    after, before = (
+        found[[f"{a}depth {i}" for i in range(1, 9)]].min() for a in ("", "untrained, ")
+    )
+    assert claims["match"]["sanity"]
+    assert claims["match"]["value"] == pytest.approx(after)
+    assert before > 0.02
+    assert claims["learned"]["value"] == pytest.approx(after - before)
