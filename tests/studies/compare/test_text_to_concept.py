@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pandas as pd
 import pytest
 
@@ -26,3 +28,13 @@ def test_every_network_is_scored(folder):
     assert 1 / 60 < retrieval.loc["base rate", "value"] < 1 / 10
     back = pd.read_parquet(folder / "tables" / "back.parquet")
     assert back["attributes of the nearest caption"].between(0.05, 1).all()
+
+
+def test_retrieval_is_judged_against_random_weights(folder):
+    found = pd.read_parquet(folder / "tables" / "retrieval.parquet").set_index("condition")["value"]
+    claims = {c["id"]: c for c in json.loads((folder / "claims.json").read_text())}
+    base = found["base rate"]
+    assert claims["retrieval"]["sanity"]
+    assert claims["retrieval"]["value"] == pytest.approx(found["names factors"] / base)
+    gain = (found["names factors"] - found["untrained"]) / base
+    assert claims["gain"]["value"] == pytest.approx(gain)
