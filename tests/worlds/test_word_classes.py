@@ -73,3 +73,14 @@ def test_bigrams_of_a_text_where_the_last_word_decides():
     classes = np.array([3, 4, 3, 5])
     made = Windows(words, classes, classes, classes)
     assert bigram_accuracy(made, made) == 0.75
+
+
+def test_pairs_are_every_word_with_what_follows():
+    made = text(500, rng=np.random.default_rng(7))
+    found = made.pairs()
+    assert found.words.shape == (499, 1)
+    assert (found.words[1:, 0] == found.following[:-1]).all()
+    assert (found.classes[:-1] == found.last[1:]).all()
+    ends = np.arange(1, 500)
+    assert (found.following == made.words[ends]).all()
+    assert (found.classes == made.classes[ends]).all()

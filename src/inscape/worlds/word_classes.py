@@ -85,6 +85,11 @@ class Text:
             self.words[inside], self.words[ends], self.classes[ends], self.classes[ends - 1]
         )
 
+    def pairs(self) -> Windows:
+        """Every word but the last as a window of one word, in order."""
+        words, classes = self.words, self.classes
+        return Windows(words[:-1, None], words[1:], classes[1:], classes[:-1])
+
 
 def text(n: int, *, rng: np.random.Generator) -> Text:
     """Write a text.

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pandas as pd
 import pytest
 
+from inscape.core.rng import generator
 from inscape.study.runner import run_study
+from inscape.worlds.word_classes import bigram_accuracy, text
 from tests.studies.expected import unexpected
 
 
@@ -26,3 +30,11 @@ def test_every_layer_is_looked_at(folder):
     # the embedding of the last word clusters by that word's class if by any
     assert (frame["probe"] > 1 / 9).mean() > 0.8
     assert len(embedding) == 4
+
+
+def test_bigrams_are_counted_on_the_text_that_networks_are_trained_on(folder):
+    probe = pd.read_parquet(folder / "tables" / "probe.parquet").set_index("condition")["value"]
+    rng = partial(generator, 0)
+    written = text(5000, rng=rng("text"))
+    new = text(5000, rng=rng("test")).windows(200, 9, rng=rng("test", "windows"))
+    assert probe["bigrams"] == pytest.approx(bigram_accuracy(written.pairs(), new))
