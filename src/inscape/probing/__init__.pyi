@@ -1,7 +1,7 @@
 """Made by `make stubs`: what loads on first use, for editors and type checkers."""
 
 from inscape.probing.alignments import Alignments as Alignments
-from inscape.probing.best_layer import before_last as before_last
+from inscape.probing.best_layer import above_last as above_last
 from inscape.probing.class_scores import ClassScores as ClassScores
 from inscape.probing.class_task import ClassTask as ClassTask
 from inscape.probing.class_task import TakenAcross as TakenAcross

@@ -91,7 +91,11 @@ class ClassTask:
         )
 
     def sweep(
-        self, source: Any, rows: np.ndarray | None = None, y: np.ndarray | None = None
+        self,
+        source: Any,
+        rows: np.ndarray | None = None,
+        y: np.ndarray | None = None,
+        shuffles: int = 0,
     ) -> SweepResult:
         """The probe at every site of a source, whole groups held out; folds are the same for every
         source.
@@ -100,6 +104,7 @@ class ClassTask:
             source: as `inscape.probing.sweep.sweep` takes it.
             rows: the rows that the source has; all by default.
             y: other labels of those rows.
+            shuffles: label shuffles of the null, which share the work of the observed labels.
         """
         rows = np.arange(len(self.y)) if rows is None else rows
         return sweep(
@@ -108,7 +113,7 @@ class ClassTask:
             groups=self.groups[rows],
             folds=self.folds,
             task="classification",
-            shuffles=0,
+            shuffles=shuffles,
             repeats="keep",
             alphas=self.Cs,
             seed=self.seed,
