@@ -171,3 +171,17 @@ def test_warnings_of_python_are_harmless(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["inscape"])
     main.main()
     assert harmless(warnings.formatwarning(HOSTILE, UserWarning, "x.py", 1))
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "bold"),
+    [("NO_COLOR", "1", False), ("TERM", "dumb", False), ("TERM", "xterm", True)],
+)
+def test_titles_are_bold_only_where_that_is_wanted(monkeypatch, variable, value, bold):
+    written = []
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv(variable, value)
+    monkeypatch.setattr(printing.typer, "echo", lambda text, err: written.append(text))
+    printing.say(" and more", bold="Title")
+    assert written == [("\x1b[1mTitle\x1b[0m" if bold else "Title") + " and more"]

@@ -7,6 +7,7 @@ Skips, and says so, where MkDocs or a browser is missing.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -47,6 +48,15 @@ def test_the_pages_are_there(site):
     glossary = (site / "glossary.html").read_text(encoding="utf-8")
     assert 'href="reference/core.html#inscape.core.ridge"' in glossary
     assert "../src/" not in glossary
+
+
+def test_what_is_escaped_is_shown_without_its_backslash(site):
+    page = re.sub(
+        r"(?s)<(pre|code|script)\b.*?</\1>", "", (site / "gallery.html").read_text("utf-8")
+    )
+    source = (ROOT / "docs" / "gallery.md").read_text(encoding="utf-8")
+    assert "\\@" in source  # a code host takes the backslash away, and so must the site
+    assert not re.findall(r"\\[@<~:]", page)
 
 
 def test_search_works_from_a_folder_and_nothing_is_fetched(site):

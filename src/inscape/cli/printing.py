@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import os
 import shutil
 import sys
 import textwrap
@@ -34,10 +35,12 @@ def say(text: object = "", *, bold: object = "", err: bool = False) -> None:
 
     Args:
         text: what to print.
-        bold: a text before it, printed bold.
+        bold: a text before it, printed bold where the terminal can and NO_COLOR is not set.
         err: whether to print on standard error.
     """
-    head = typer.style(visible(str(bold)), bold=True) if bold else ""
+    head = visible(str(bold))
+    if head and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb":
+        head = typer.style(head, bold=True)
     typer.echo(head + visible(str(text)), err=err)
 
 
