@@ -4,17 +4,21 @@ in silence where it changes nothing.
 
 from __future__ import annotations
 
+import threading
+import time
+
 import pytest
 import torch
 import transformers as t
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from inscape.core.edit import Add, Replace, Scope
 from inscape.core.errors import ModelError, SiteError
 from inscape.model.model import Model
 from inscape.model.open import open
 from inscape.store.harvest import harvest
-from tests.model.nets import tokenizer
+from tests.model.nets import live_hooks, tokenizer
 
 WIDTH = 8
 
@@ -247,3 +251,139 @@ def test_inputs_of_different_numbers_of_examples_are_one_sentence():
     given = {"x": arrays()[0], "edges": torch.tensor([[0, 1], [1, 2]])}
     with pytest.raises(ModelError, match=r"different numbers of them \(x \(5, 8\), edges \(2, 2\)"):
         Model(Graph()).run(given, "module:send:out")
+
+
+# --- gradients, threads
+
+
+class Checkpointed(nn.Module):
+    """Blocks whose insides are computed again for derivatives."""
+
+    def __init__(self, reentrant: bool | None):
+        super().__init__()
+        self.blocks = nn.ModuleList(
+            nn.Sequential(nn.Linear(WIDTH, WIDTH), nn.GELU(), nn.Linear(WIDTH, WIDTH))
+            for _ in range(2)
+        )
+        self.reentrant = reentrant
+
+    def forward(self, x):
+        for block in self.blocks:
+            if self.reentrant is None:
+                x = block(x)
+            else:
+                x = checkpoint(block, x, use_reentrant=self.reentrant)
+        return x
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+@pytest.mark.parametrize(
+    "site", ["blocks.0:out", "blocks.1.0:in", "blocks.1.0:out", "blocks.1.1:out"]
+)
+def test_derivatives_through_checkpointing_are_those_under_the_edit(site, frozen):
+    found = []
+    edit = Add(Scope("module:blocks.1.0:out"), 2 * torch.ones(WIDTH))
+    network = Checkpointed(None).eval().requires_grad_(not frozen)
+    for reentrant in (None, False):
+        network.reentrant = reentrant
+        acts = open(network).run(
+            arrays(), f"module:{site}", edits=edit, grad_of=lambda y: y.pow(2).sum()
+        )
+        found.append(next(iter(acts.grads.values())))
+    torch.testing.assert_close(*found)
+    network.reentrant = True
+    with pytest.raises(SiteError, match=r"has no gradient: .*use_reentrant=False"), ignored():
+        open(network).run(arrays(), f"module:{site}", edits=edit, grad_of=lambda y: y.sum())
+    assert live_hooks(network) == 0
+
+
+def ignored():
+    """PyTorch's own warning that a reentrant checkpoint records nothing."""
+    return pytest.warns(UserWarning, match="None of the inputs have requires_grad")
+
+
+def test_what_is_computed_without_a_graph_has_no_gradient():
+    class Inside(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.part = nn.Linear(WIDTH, 2)
+
+        @torch.inference_mode()
+        def forward(self, x):
+            return self.part(x)
+
+    model = open(Inside().eval())
+    with pytest.raises(SiteError, match="under torch.inference_mode, so it has no gradient"):
+        model.run(arrays(), "module:part:out", grad_of=lambda y: y.sum())
+
+
+class Waiting(nn.Module):
+    """A network in whose middle another thread has its turn."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.drop = nn.Linear(WIDTH, WIDTH), nn.Dropout(0.5)
+        self.second = nn.Linear(WIDTH, 2)
+
+    def forward(self, x):
+        x = self.first(x)
+        time.sleep(0.002)
+        return self.second(self.drop(x))
+
+
+def test_passes_of_several_threads_through_one_network_do_not_meet():
+    network, site = Waiting().train(), "module:first:out"
+    network.drop.eval()
+    with torch.no_grad():
+        right = network(arrays())
+    model, wrong, ended = open(network), [], threading.Event()
+    network.drop.train()
+
+    def beside():
+        with torch.no_grad():
+            while not ended.is_set():
+                if not torch.equal(network.first(arrays()), first):
+                    wrong.append("beside")
+                time.sleep(0.001)
+
+    def through(by: float):
+        edit = Add(Scope(site), by * torch.ones(WIDTH))
+        for _ in range(10):
+            acts = model.run(arrays(), site, logits=True, edits=edit)
+            want = network.second(first + by).detach()
+            if not torch.allclose(acts.logits, want, atol=1e-5):
+                wrong.append(f"logits {by}")
+            if not torch.allclose(acts[site], first + by, atol=1e-5):
+                wrong.append(f"site {by}")
+
+    with torch.no_grad():
+        first = network.first(arrays())
+    inside = [threading.Thread(target=through, args=(by,)) for by in (1.0, 2.0)]
+    outside = threading.Thread(target=beside)
+    for thread in (outside, *inside):
+        thread.start()
+    for thread in inside:
+        thread.join()
+    ended.set()
+    outside.join()
+    assert wrong == []
+    assert network.drop.training
+    torch.testing.assert_close(model.run(arrays(), logits=True).logits, right)
+
+
+# --- sizes
+
+
+def test_pictures_of_another_size_are_as_wide_as_they_are():
+    network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten()).eval()
+    model, site = open(network), "module:1:out"
+    for size in (6, 8):
+        x = torch.randn(4, 1, size, size)
+        found = harvest(model, x.numpy(), site, progress=False).matrix(site)
+        torch.testing.assert_close(torch.tensor(found), network(x).detach())
+
+
+@pytest.mark.parametrize("given", [torch.zeros(0, WIDTH), {"x": torch.zeros(0, WIDTH)}])
+def test_no_arrays_are_one_sentence(given):
+    with pytest.raises(ModelError, match="no inputs were given"):
+        Model(nn.Sequential(nn.Linear(WIDTH, 2))).run(given, "module:0:out")

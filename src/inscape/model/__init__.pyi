@@ -73,6 +73,7 @@ from inscape.model.hooks import first_tensor as first_tensor
 from inscape.model.hooks import hooked as hooked
 from inscape.model.hooks import pick as pick
 from inscape.model.hooks import put as put
+from inscape.model.hooks import within_thread as within_thread
 from inscape.model.identity import changed as changed
 from inscape.model.identity import digest as digest
 from inscape.model.identity import pieces as pieces

@@ -280,6 +280,8 @@ def _array(model: Any, x: Tensor) -> Batch:
         raise ModelError(f"these inputs are a single number, {x.item()}; give arrays or lists")
     if model.kind == "text" and x.ndim == 1 and not x.is_floating_point():
         x = x[None]
+    if not len(x):
+        raise ModelError(_NOTHING)
     return Batch({model._main_input(): x})
 
 
@@ -337,6 +339,8 @@ def named(model: Any, inputs: Mapping[str, Any]) -> Batch:
     found = {name: _tensor(x) for name, x in given.items()}
     if "input_ids" in found and found["input_ids"].ndim == 1:
         found = {name: x[None] for name, x in found.items()}
+    if any(x.ndim and not len(x) for x in found.values()):
+        raise ModelError(_NOTHING)
     if len({x.shape[:1] for x in found.values()}) > 1 or any(x.ndim == 0 for x in found.values()):
         shapes = ", ".join(f"{name} {tuple(x.shape)}" for name, x in found.items())
         raise ModelError(

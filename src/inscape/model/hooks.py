@@ -8,6 +8,7 @@ inside a context and are gone after it, whatever was raised.
 from __future__ import annotations
 
 import inspect
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, is_dataclass, replace
@@ -48,6 +49,9 @@ class Pass:
             graph.
         edited: sites whose module was called while an edit stood there.
         keep_graph: whether captures stay in the autograd graph.
+        differentiating: whether the pass is over and its derivatives are taken, for which
+            checkpointing computes parts of it again.
+        unrecorded: sites that were computed without a graph.
     """
 
     size: int
@@ -62,6 +66,8 @@ class Pass:
     caught: dict[Site, Tensor] = field(default_factory=dict)
     versions: dict[Site, int] = field(default_factory=dict)
     edited: set[Site] = field(default_factory=set)
+    differentiating: bool = False
+    unrecorded: set[Site] = field(default_factory=set)
     _rows: Tensor | None = None
 
     def step(self, positions: int) -> None:
@@ -119,12 +125,22 @@ class Pass:
 
     def keep(self, site: Site, x: Tensor, place: Place) -> None:
         """Catch one site's tensor: the positions asked for, or a copy of it all."""
+        if self.differentiating:
+            if not x.requires_grad:
+                x.requires_grad_()  # as in the pass itself
+            return
         if site in self.caught:
             raise SiteError(
                 f"{site} is computed more than once in one pass, so one tensor cannot stand for "
                 "it; name a module that is called once"
             )
         if self.keep_graph:
+            if x.is_inference():
+                raise SiteError(
+                    f"{site} is computed under torch.inference_mode, so it has no gradient; leave "
+                    "that mode, or open the network without it"
+                )
+            self.unrecorded |= set() if torch.is_grad_enabled() else {site}
             self.caught[site] = x if x.requires_grad else x.requires_grad_()
             self.versions[site] = x._version
             return
@@ -200,10 +216,12 @@ def hooked(
 
 
 def _register(module: nn.Module, side: str, order: _Order, state: Pass, total: int | None) -> Any:
-    count = 0
+    count, mine = 0, within_thread()
 
     def act(value: Any) -> Any:
         nonlocal count
+        if not mine() and not (state.differentiating and _in_backward()):
+            return value
         changed = value
         now, count = count, count + 1
         for site, place, edit in order.edits:
@@ -232,6 +250,19 @@ def _register(module: nn.Module, side: str, order: _Order, state: Pass, total: i
         return exchanged(module, args, kwargs, act)
 
     return module.register_forward_pre_hook(before, with_kwargs=True)
+
+
+def within_thread() -> Callable[[], bool]:
+    """What tells whether a hook is called in the thread that placed it, and not by a pass of
+    another one through the same network.
+    """
+    caller = threading.get_ident()
+    return lambda: threading.get_ident() == caller
+
+
+def _in_backward() -> bool:
+    """Whether this is a thread of autograd's, which computes a checkpointed part again."""
+    return bool(torch._C._current_graph_task_id() != -1)
 
 
 def _is_now(place: Place, call: int) -> bool:

@@ -7,9 +7,11 @@ still), and one that is not may hold parts that are; ``net.train(was)`` would se
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import nn
@@ -20,24 +22,35 @@ from inscape.core.errors import ModelError
 @contextmanager
 def evaluating(net: nn.Module) -> Iterator[None]:
     """Every module of a network in evaluation mode inside the block, and as it was after it,
-    whatever was raised.
+    whatever was raised. Threads enter it one after another.
 
     Experts in float64 are computed one after another there: multiplied in groups, as is usual, they
     need another dtype.
     """
-    trained = [module for module in net.modules() if module.training]
-    grouped = _grouped(net)
-    for module in trained:
-        module.training = False
-    for config in grouped:
-        config._experts_implementation_internal = "eager"
-    try:
-        yield
-    finally:
+    with _turn(net):
+        trained = [module for module in net.modules() if module.training]
+        grouped = _grouped(net)
         for module in trained:
-            module.training = True
+            module.training = False
         for config in grouped:
-            config._experts_implementation_internal = "grouped_mm"
+            config._experts_implementation_internal = "eager"
+        try:
+            yield
+        finally:
+            for module in trained:
+                module.training = True
+            for config in grouped:
+                config._experts_implementation_internal = "grouped_mm"
+
+
+#: of each network, whose turn it is: a thread that leaves would put modes back under another one
+_TURNS: WeakKeyDictionary[nn.Module, Any] = WeakKeyDictionary()
+_TAKING = threading.Lock()
+
+
+def _turn(net: nn.Module) -> AbstractContextManager[Any]:
+    with _TAKING:
+        return _TURNS.setdefault(net, threading.RLock())
 
 
 def _grouped(net: nn.Module) -> list[Any]:

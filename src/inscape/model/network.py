@@ -34,7 +34,7 @@ from inscape.model.chat import texts_of
 from inscape.model.compiled import CompiledBlocks
 from inscape.model.family import Family
 from inscape.model.hashing import weights_hash, weights_sums
-from inscape.model.hooks import Pass, Stop, first_tensor, hooked, pick
+from inscape.model.hooks import Pass, Stop, first_tensor, hooked, pick, within_thread
 from inscape.model.invocation import Fed, feeding, invocation
 from inscape.model.modes import evaluating, uncompiled, unwrapped
 from inscape.model.reach import refuse_uncalled, refuse_unread
@@ -234,9 +234,12 @@ class Network:
         """
         out: dict[Site, Tensor] = {}
         twice: set[Site] = set()
+        mine = within_thread()
 
         def catcher(site: Site) -> Any:
             def catch(value: Any) -> None:
+                if not mine():
+                    return
                 with suppress(SiteError):
                     found = pick(value, 0, site).detach().clone()
                     twice.update({site} & out.keys())
@@ -412,6 +415,7 @@ class Network:
         stop = not logits and (
             not inner or (self._called_once.issuperset(inner) and self._calls_are_fixed)
         )
+        slopes: Activations | None = None
         with ExitStack() as stack:
             stack.enter_context(evaluating(self.net))
             stack.enter_context(self._as_compiled([*catch, *(site for site, _ in planned)], state))
@@ -429,18 +433,16 @@ class Network:
             ):
                 more["output_attentions"] = True
             out = self._forward(batch, state, more, whole=logits)
-        if out is not None:  # the pass was not stopped on its way
-            refuse_uncalled(self, [site for site, _ in planned], state.edited)
+            if out is not None:  # the pass was not stopped on its way
+                refuse_uncalled(self, [site for site, _ in planned], state.edited)
+            if grad_of is not None:  # under the edits, for parts that are computed again
+                slopes = self._differentiated(state, catch, out, grad_of)
         if before is not None:
             self._state = identity.changed(before, identity.pieces(self.net))
-        missing = [str(site) for site in catch if site not in state.caught]
-        if missing:
-            raise SiteError(
-                f"{', '.join(missing)}: not computed in a forward pass of this model; capture "
-                "another site"
-            )
+        if missing := [site for site in catch if site not in state.caught]:
+            raise self._missing(missing)
         self._called_once.update(site for site in catch if site.point == "module")
-        return self._gathered(state, catch, out if logits else None, grad_of)
+        return self._gathered(state, catch, out if logits else None) if slopes is None else slopes
 
     def _as_compiled(self, sites: Sequence[Site], state: Pass) -> AbstractContextManager[Any]:
         """Blocks run compiled where they were compiled and the pass does not look inside them; else
@@ -520,21 +522,27 @@ class Network:
                 "what is treated alike)"
             )
 
-    def _gathered(self, state: Pass, catch: list[Site], out: Any, grad_of: Any) -> Activations:
-        logits = None
-        if out is not None:
-            logits = out if isinstance(out, Tensor) else _logits_of(self.name, out)
-        if grad_of is None:
-            if (
-                logits is not None
-                and state.at is not None
-                and logits.ndim == 3
-                and self._head_at() is None
-            ):
-                logits = state.gather(Site("logits"), logits)
-            assert logits is None or not logits.requires_grad
-            return Activations({site: state.caught[site] for site in catch}, logits)
+    def _gathered(self, state: Pass, catch: list[Site], out: Any) -> Activations:
+        logits = self._logits(out)
+        at_head = state.at is not None and self._head_at() is not None
+        if logits is not None and state.at is not None and logits.ndim == 3 and not at_head:
+            logits = state.gather(Site("logits"), logits)
+        assert logits is None or not logits.requires_grad
+        return Activations({site: state.caught[site] for site in catch}, logits)
+
+    def _logits(self, out: Any) -> Tensor | None:
+        return out if out is None or isinstance(out, Tensor) else _logits_of(self.name, out)
+
+    def _differentiated(
+        self, state: Pass, catch: list[Site], out: Any, grad_of: Callable[[Tensor], Tensor]
+    ) -> Activations:
+        """What was caught, the logits, and the gradient of a function of these at what was
+        caught.
+        """
+        logits = self._logits(out)
         assert logits is not None
+        if missing := [site for site in catch if site not in state.caught]:
+            raise self._missing(missing)
         if overwritten := [s for s in catch if state.versions[s] != state.caught[s]._version]:
             raise SiteError(
                 f"{overwritten[0]} is overwritten in place after it is read, so it has no "
@@ -543,21 +551,33 @@ class Network:
             )
         if state.at is not None:
             logits = state.gather(Site("logits"), logits)
+        state.differentiating = True
         whole = [state.caught[site] for site in catch]
         with torch.enable_grad():  # whatever the caller's own mode is
-            grads = torch.autograd.grad(grad_of(logits), whole, allow_unused=True)
+            scalar = grad_of(logits)
+        if not scalar.requires_grad:
+            raise _no_gradient(catch[0], bool(state.unrecorded))
+        try:
+            grads = torch.autograd.grad(scalar, whole, allow_unused=True)
+        except RuntimeError as error:
+            if "use_reentrant" not in str(error):
+                raise
+            raise _no_gradient(catch[0], True) from error
         values, found = {}, {}
         for site, x, g in zip(catch, whole, grads, strict=True):
             if g is None or not bool(g.any()):
-                raise SiteError(
-                    f"the scalar asked for does not depend on {site}: its gradient is zero "
-                    "everywhere"
-                )
+                raise _no_gradient(site, site in state.unrecorded)
             read = self.atlas.place(site).read
             for store, tensor in ((values, x), (found, g)):
                 part = read(tensor, state.size).detach()
                 store[site] = part.clone() if state.at is None else state.gather(site, part)
         return Activations(values, logits.detach(), found)
+
+    def _missing(self, sites: Sequence[Site]) -> SiteError:
+        return SiteError(
+            f"{', '.join(map(str, sites))}: not computed in a forward pass of this model; capture "
+            "another site"
+        )
 
     @contextmanager
     def edited(self, edits: Edit | Sequence[Edit]) -> Iterator[Self]:
@@ -664,6 +684,18 @@ class Network:
             yield
         finally:
             handle.remove()
+
+
+def _no_gradient(site: Site, unrecorded: bool) -> SiteError:
+    if unrecorded:
+        return SiteError(
+            f"{site} has no gradient: the network computes without a graph, under torch.no_grad "
+            "or by checkpointing with use_reentrant=True; build it with use_reentrant=False, or "
+            "capture another site"
+        )
+    return SiteError(
+        f"the scalar asked for does not depend on {site}: its gradient is zero everywhere"
+    )
 
 
 def _ends(model: Network, batch: Batch) -> Tensor | None:

@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from inscape.core.batch import Batch
 from inscape.core.errors import SiteError
 from inscape.core.site import Site
-from inscape.model.hooks import Pass, exchanged, pick, put
+from inscape.model.hooks import Pass, exchanged, pick, put, within_thread
 from inscape.model.modes import evaluating, uncompiled
 
 #: tokens of the examples that are tried
@@ -129,10 +129,12 @@ def _pass(model: Any, batch: Batch, site: Site, noise: bool) -> tuple[list[str],
     found: list[str] = []
     around = {m for m in model.net.modules() if any(c is place.module for c in m.modules())}
     draw = torch.Generator().manual_seed(0)
-    called = False
+    called, mine = False, within_thread()
 
     def disturbed(value: Any) -> Any:
         nonlocal called
+        if not mine():
+            return value
         called = True
         x = pick(value, 0, site)
         return put(value, 0, _noisy(x, draw)) if noise else value
@@ -141,7 +143,7 @@ def _pass(model: Any, batch: Batch, site: Site, noise: bool) -> tuple[list[str],
         return exchanged(module, args, kwargs, disturbed)
 
     def note(module: nn.Module, _args: Any, out: Any) -> None:
-        if module is place.module and site.side == "out":
+        if not mine() or (module is place.module and site.side == "out"):
             return
         given = map(_hash, _tensors(out))
         found.extend(islice(given, 1) if module in around - {place.module} else given)

@@ -70,17 +70,27 @@ def widths(model, inputs: Inputs, sites: Sequence[Site]) -> dict[Site, int]:
     """The width of every site; a site that has no vector at each position is refused.
 
     Those of the residual stream of a text model are read from its configuration, others learnt once
-    a model from the shortest example.
+    a model, and once a size of arrays, from the shortest example.
     """
-    known: dict[Site, int] = model.notes.setdefault("widths", {})
+    kept = model.notes.setdefault("widths", {})
+    first = int(inputs.lengths.argmin())
+    known: dict[Site, int] = kept.setdefault(
+        None if inputs.text else _size(model, inputs, first), {}
+    )
     if inputs.text and model.family is not None:
         known.update(
             {site: int(model.atlas.config.hidden_size) for site in sites if site.point in _STREAM}
         )
     if unknown := [site for site in sites if site not in known]:
-        found = model.run(inputs.batch(model, [int(inputs.lengths.argmin())]), capture=unknown)
+        found = model.run(inputs.batch(model, [first]), capture=unknown)
         known.update({site: int(by_position(model, site, found).shape[-1]) for site in unknown})
     return {site: known[site] for site in sites}
+
+
+def _size(model, inputs: Inputs, example: int) -> tuple[tuple[str, torch.Size], ...]:
+    """The names and sizes of an example's arrays."""
+    batch = inputs.batch(model, [example])
+    return tuple((name, x.shape[1:]) for name, x in sorted(batch.inputs.items()))
 
 
 def capture(
