@@ -73,9 +73,11 @@ from inscape.model.hooks import first_tensor as first_tensor
 from inscape.model.hooks import hooked as hooked
 from inscape.model.hooks import pick as pick
 from inscape.model.hooks import put as put
+from inscape.model.hooks import tensors_in as tensors_in
 from inscape.model.hooks import within_thread as within_thread
 from inscape.model.identity import changed as changed
 from inscape.model.identity import digest as digest
+from inscape.model.identity import packaged as packaged
 from inscape.model.identity import pieces as pieces
 from inscape.model.invocation import Fed as Fed
 from inscape.model.invocation import fed as fed
@@ -103,6 +105,9 @@ from inscape.model.norms import with_constant_scale as with_constant_scale
 from inscape.model.open import open as open
 from inscape.model.open import opening_with as opening_with
 from inscape.model.parts import measure as measure
+from inscape.model.pass_state import carrying as carrying
+from inscape.model.pass_state import put_back as put_back
+from inscape.model.pass_state import trial as trial
 from inscape.model.prefix import Prefix as Prefix
 from inscape.model.prefix import Row as Row
 from inscape.model.prefix import applies as applies

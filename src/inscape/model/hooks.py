@@ -386,6 +386,15 @@ def pick(value: Any, index: int, site: Site) -> Tensor:
     return found
 
 
+def tensors_in(value: Any) -> Iterator[Tensor]:
+    """The tensors in what a module gave, however deep they lie in it."""
+    if isinstance(value, Tensor):
+        yield value
+    else:
+        for one in _members(value):
+            yield from tensors_in(one)
+
+
 def _members(value: Any) -> list[Any]:
     """What a module gave, one after another; nothing of what has no members."""
     if isinstance(value, dict):

@@ -130,7 +130,7 @@ class _Walk:
             ):
                 self._piece(f"{path}|{name}", value)
         for kind in ("_forward_pre_hooks", "_forward_hooks"):
-            own = [h for h in getattr(module, kind).values() if not _packaged(h)]
+            own = [h for h in getattr(module, kind).values() if not packaged(h)]
             if own:
                 self.found[f"{path}|{kind}"] = self.of(own)
         if isinstance(module, torch.jit.ScriptModule):
@@ -210,7 +210,7 @@ class _Walk:
         kind = type(value)
         text = self._class(kind)
         self._objects += 1
-        if _packaged(kind) or kind.__module__.startswith("inscape.") or self._objects > _MOST:
+        if packaged(kind) or kind.__module__.startswith("inscape.") or self._objects > _MOST:
             return text
         held = dict(getattr(value, "__dict__", {}))
         if is_dataclass(value):
@@ -225,10 +225,10 @@ class _Walk:
         self._seen[id(kind)] = (kind, name)
         parts = [name]
         for base in kind.__mro__[:-1]:
-            if _packaged(base):
+            if packaged(base):
                 parts.append(f"{base.__module__}.{base.__qualname__} {_version(base)}")
                 replaced = vars(base).get("forward")
-                if isinstance(replaced, types.FunctionType) and not _packaged(replaced):
+                if isinstance(replaced, types.FunctionType) and not packaged(replaced):
                     parts.append(self.of(replaced))
                 continue
             for key, member in sorted(vars(base).items()):
@@ -242,7 +242,7 @@ class _Walk:
 
     def _function(self, f: types.FunctionType) -> str:
         name = f"{f.__module__}.{f.__qualname__}"
-        if _packaged(f):
+        if packaged(f):
             return f"function {name} {_version(f)}"
         parts = [_code(f.__code__), self.of(f.__defaults__), self.of(f.__kwdefaults__)]
         used = _names(f.__code__)
@@ -256,7 +256,7 @@ class _Walk:
             value = f.__globals__[variable]
             if isinstance(value, types.ModuleType):
                 parts.append(f"{variable} {value.__name__}")
-                if not _packaged(value):
+                if not packaged(value):
                     for inner in sorted(used & vars(value).keys()):
                         self._piece(f"{around}<{variable}.{inner}>", vars(value)[inner])
             else:
@@ -270,7 +270,7 @@ def _kept_by_package(module: nn.Module, name: str, value: Any) -> bool:
     """
     put = isinstance(value, (Tensor, np.ndarray, nn.Module)) or callable(value)
     put = put or name in _ACTING
-    return name.startswith("_") and not put and _packaged(type(module))
+    return name.startswith("_") and not put and packaged(type(module))
 
 
 def _of_last_pass(module: nn.Module, name: str) -> bool:
@@ -322,7 +322,7 @@ def _places() -> tuple[str, ...]:
     return tuple({p.rstrip("/") + "/" for p in [*found, *site.getsitepackages()]})
 
 
-def _packaged(value: Any) -> bool:
+def packaged(value: Any) -> bool:
     """Whether a module, class or function is an installed package's or Python's own."""
     if isinstance(value, types.FunctionType):
         file = value.__code__.co_filename

@@ -37,6 +37,7 @@ from inscape.model.hashing import weights_hash, weights_sums
 from inscape.model.hooks import Pass, Stop, first_tensor, hooked, pick, within_thread
 from inscape.model.invocation import Fed, feeding, invocation
 from inscape.model.modes import evaluating, uncompiled, unwrapped
+from inscape.model.pass_state import carrying, trial
 from inscape.model.reach import refuse_uncalled, refuse_unread
 from inscape.model.registry import family_of, sees_all, towers
 from inscape.model.sound import framed
@@ -263,7 +264,7 @@ class Network:
                     if site.side == "out"
                     else module.register_forward_pre_hook(catcher(site), with_kwargs=True)
                 )
-            with evaluating(self.net), uncompiled(), torch.no_grad():
+            with trial(self), evaluating(self.net), uncompiled(), torch.no_grad():
                 # of one tower among several the others are fed nothing
                 whole = len(self.towers) < 2 or decodes
                 self._forward(batch, Pass(len(batch), batch.lengths), {}, whole=whole)
@@ -365,6 +366,9 @@ class Network:
     ) -> Activations:
         """One forward pass: capture sites, under edits.
 
+        A network of no family that carries something from pass to pass (a hidden state, a cache)
+        has it afterwards as it was before; see `inscape.model.pass_state`.
+
         Args:
             inputs: texts, messages (role, content), token ids, a `Batch`, named tensors, or one
                 tensor for a plain network; see `inscape.model.as_batch`.
@@ -418,6 +422,7 @@ class Network:
         slopes: Activations | None = None
         with ExitStack() as stack:
             stack.enter_context(evaluating(self.net))
+            stack.enter_context(carrying(self, batch))
             stack.enter_context(self._as_compiled([*catch, *(site for site, _ in planned)], state))
             stack.enter_context(torch.enable_grad() if grad_of is not None else torch.no_grad())
             if any(site.point.endswith("pattern") for site in catch):

@@ -17,7 +17,7 @@ Cost: two passes over two short examples, once a model and module.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from itertools import islice
 from typing import Any
@@ -29,8 +29,9 @@ from torch import Tensor, nn
 from inscape.core.batch import Batch
 from inscape.core.errors import SiteError
 from inscape.core.site import Site
-from inscape.model.hooks import Pass, exchanged, pick, put, within_thread
+from inscape.model.hooks import Pass, exchanged, pick, put, tensors_in, within_thread
 from inscape.model.modes import evaluating, uncompiled
+from inscape.model.pass_state import trial
 
 #: tokens of the examples that are tried
 _LENGTH = 12
@@ -145,7 +146,7 @@ def _pass(model: Any, batch: Batch, site: Site, noise: bool) -> tuple[list[str],
     def note(module: nn.Module, _args: Any, out: Any) -> None:
         if not mine() or (module is place.module and site.side == "out"):
             return
-        given = map(_hash, _tensors(out))
+        given = map(_hash, tensors_in(out))
         found.extend(islice(given, 1) if module in around - {place.module} else given)
 
     handles = [m.register_forward_hook(note) for m in model.net.modules()]
@@ -154,13 +155,13 @@ def _pass(model: Any, batch: Batch, site: Site, noise: bool) -> tuple[list[str],
     else:
         hook = place.module.register_forward_pre_hook(before, with_kwargs=True)
     try:
-        with evaluating(model.net), uncompiled(), torch.no_grad():
+        with trial(model), evaluating(model.net), uncompiled(), torch.no_grad():
             whole = len(model.towers) < 2 or model.family.decoder
             out = model._forward(batch, Pass(len(batch)), {}, whole=whole)
     finally:
         for handle in (*handles, hook):
             handle.remove()
-    return [*found, *map(_hash, _tensors(out))], called
+    return [*found, *map(_hash, tensors_in(out))], called
 
 
 def _noisy(x: Tensor, draw: torch.Generator) -> Tensor:
@@ -174,14 +175,3 @@ def _noisy(x: Tensor, draw: torch.Generator) -> Tensor:
 def _hash(x: Tensor) -> str:
     raw = x.detach().cpu().contiguous().flatten().view(torch.uint8).numpy()
     return hashlib.sha256(raw).hexdigest()
-
-
-def _tensors(value: Any) -> Iterator[Tensor]:
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, dict):
-        for one in value.values():
-            yield from _tensors(one)
-    elif isinstance(value, (tuple, list)):
-        for one in value:
-            yield from _tensors(one)
