@@ -118,6 +118,7 @@ from inscape.model.processor import processor_of as processor_of
 from inscape.model.reach import refuse_uncalled as refuse_uncalled
 from inscape.model.reach import refuse_unread as refuse_unread
 from inscape.model.registry import body_of as body_of
+from inscape.model.registry import built_in as built_in
 from inscape.model.registry import config_of as config_of
 from inscape.model.registry import family_of as family_of
 from inscape.model.registry import has as has

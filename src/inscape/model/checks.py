@@ -8,6 +8,7 @@ Tolerances: 1e-4 in float32, 1e-8 in float64, 5e-2 in bfloat16, 1e-2 in float16.
 from __future__ import annotations
 
 import copy
+import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -444,12 +445,13 @@ def _plain_forward(
         seen = _Seen()
         try:
             with evaluating(net), torch.no_grad(), _seeing(model, seen):
-                out = whole(**batch.inputs, output_hidden_states=True)
+                out = whole(**_taken(whole, batch.inputs))
         except _UNFIT as error:  # parts of other dtypes, say; what is inside may be sound
             reason = f"the network's own forward pass does not run ({error})"
-            yield Item("its forward pass runs", False, float("inf"), 0.0, ("logits",), reason)
+            lost = ("logits",) if model.atlas.head is not None else ()
+            yield Item("its forward pass runs", False, float("inf"), 0.0, lost, reason)
             continue
-        states = out.decoder_hidden_states if family.decoder else out.hidden_states
+        states = getattr(out, "decoder_hidden_states" if family.decoder else "hidden_states", None)
         yield from _stream(model, seen, acts, tolerance)
         head = head if whole is runner else None
         break
@@ -497,7 +499,22 @@ def _plain_forward(
         yield Item("last norm reads the stream", passed, gap, tolerance, ("final_norm",), reason)
     if out is not None and head is not None and (model.kind == "text" or family.decoder):
         read = NORMED if norm is not None else Site("resid_post", depth - 1)
-        yield _unembedding(model, head, acts[read], out.logits, tolerance)
+        logits = out if isinstance(out, Tensor) else out.logits
+        yield _unembedding(model, head, acts[read], logits, tolerance)
+
+
+def _taken(whole: nn.Module, inputs: Mapping[str, Tensor]) -> dict[str, Any]:
+    """What a network is called with: inputs, and the question for its hidden states. A forward that
+    takes no other names is given neither that nor a mask of ones.
+    """
+    given = {**inputs, "output_hidden_states": True}
+    names = inspect.signature(whole.forward).parameters
+    if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in names.values()):
+        return given
+    left = {"output_hidden_states"}
+    mask = inputs.get("attention_mask")
+    left |= {"attention_mask"} if mask is not None and bool((mask != 0).all()) else set()
+    return {name: x for name, x in given.items() if name in names or name not in left}
 
 
 def _carried(model: Network, batch: Batch, tolerance: float) -> Iterator[Item]:

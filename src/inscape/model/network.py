@@ -39,7 +39,7 @@ from inscape.model.invocation import Fed, feeding, invocation
 from inscape.model.modes import evaluating, uncompiled, unwrapped
 from inscape.model.pass_state import carrying, trial
 from inscape.model.reach import refuse_uncalled, refuse_unread
-from inscape.model.registry import family_of, sees_all, towers
+from inscape.model.registry import built_in, family_of, sees_all, towers
 from inscape.model.sound import framed
 from inscape.model.taps import Atlas
 
@@ -603,7 +603,24 @@ class Network:
         for site in sites:
             if reason := self.refused.get(site.whole):
                 raise CertificateError(f"{site} is refused on {self.name}: {reason}")
+            if site.head is not None and not self.heads_are_shown(site):
+                raise CertificateError(
+                    f"{site} is refused on {self.name}: nothing shows which entries of "
+                    f"{site.whole} are of which head (no pattern and v in its table whose product "
+                    "it is); take it whole, or name both in the table"
+                )
         return sites
+
+    def heads_are_shown(self, site: Site) -> bool:
+        """Whether a part of one head is what its name says: an output projection holds of heads in
+        any order, the product of pattern and v of one.
+        """
+        if self.family is None or not site.point.endswith("z"):
+            return True  # of the others, head by head, an identity holds or they are refused
+        needed = [f"{site.point.removesuffix('z')}{point}" for point in ("pattern", "v")]
+        if any(Site(point, site.layer) in self.refused for point in needed):
+            return False
+        return all(point in self.family.points for point in needed) or built_in(self.family)
 
     @property
     def _pools(self) -> bool:
@@ -668,7 +685,8 @@ class Network:
         return not getattr(self.atlas.config, "chunk_size_feed_forward", 0)
 
     def _main_input(self) -> str:
-        return str(getattr(self.atlas.runs, "main_input_name", "x"))
+        text = self.family is not None and self.kind == "text"
+        return str(getattr(self.atlas.runs, "main_input_name", "input_ids" if text else "x"))
 
     def _head_at(self) -> nn.Module | None:
         """The head that can be given the positions asked for alone."""
@@ -815,7 +833,12 @@ def _logits_of(name: str, out: Any) -> Tensor:
 
 @contextmanager
 def _eager_attention(net: Any) -> Iterator[None]:
-    """Attention that keeps its weights: the fused kernels never make them."""
+    """Attention that keeps its weights: the fused kernels never make them. A network written by hand
+    has one attention, which makes them or not.
+    """
+    if not hasattr(net, "set_attn_implementation"):
+        yield
+        return
     before = getattr(net.config, "_attn_implementation", "eager")
     net.set_attn_implementation("eager")
     kept = net.config._attn_implementation != "eager"

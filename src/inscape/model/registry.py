@@ -32,6 +32,12 @@ def families() -> dict[str, tuple[Family, ...]]:
     return found
 
 
+def built_in(family: Family) -> bool:
+    """Whether a family's table is one of the folder's, whose tests hold it to its architecture."""
+    own = (other for known in families().values() for other in known)
+    return any((o.name, o.model_types) == (family.name, family.model_types) for o in own)
+
+
 def towers(net: nn.Module) -> tuple[Family, ...]:
     """The families of a network's stacks; none if its architecture is not known."""
     config = getattr(net, "config", None)

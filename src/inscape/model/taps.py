@@ -118,7 +118,8 @@ class Atlas:
         """The unembedding (or classifier), if this network has one."""
         if self.family is None or not self.family.head:
             return None
-        if self.runs is self.net and not self.family.decoder:
+        ours = not hasattr(self.net, "base_model")  # written by hand, its body and head in one
+        if self.runs is self.net and not self.family.decoder and not ours:
             return None
         found = (
             self.net.get_submodule(self.family.head) if has(self.net, self.family.head) else None

@@ -50,9 +50,11 @@ class Writes:
 
 def writes_apart(model: Model) -> bool:
     """Whether heads add to the stream each for itself: not where a norm stands behind the
-    attention.
+    attention, or nothing shows which entries are of which head.
     """
     if model.family is None or "z" not in model.family.points or model.family.residual != "sum":
+        return False
+    if not model.heads_are_shown(Site("z", 0, 0)):
         return False
     z, added = (model.atlas.place(Site(p, 0)) for p in ("z", "attn_out"))
     return z.module is added.module and added.view.factor == 1
