@@ -2,10 +2,12 @@
 draws said honestly.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from inscape.core.intervals import group_interval, paired_interval
+from inscape.core.intervals import group_interval, interval, paired_interval
 from inscape.core.jackknife import Jackknife, over_groups
 from inscape.core.measured import Measured, fact, over_draws
 
@@ -354,3 +356,15 @@ def test_a_ratio_takes_the_null_in_the_place_of_its_condition():
     m.put("random", [[1, 0, 0, 0], [0, 1, 1, 0], [0, 0, 0, 0]], role="null")
     found = m.ratio("own", over="all", null="random")
     assert (found.value, found.null.mean, found.p) == (0.75, 0.25, 0.25)
+
+
+def test_limits_of_a_quotient_hold_the_variance_between_draws():
+    rng = np.random.default_rng(0)
+    above, below = (Jackknife.mean(rng.normal(m, 0.1, 40), np.arange(40)) for m in (2.0, 1.0))
+    quotient = replace(above, kind="any") / replace(below, kind="any")
+    assert quotient.fraction is not None
+    draws = [1.7, 2.0, 2.3]
+    found = interval(over_draws(quotient, draws)).ends
+    plain = interval(over_draws(replace(quotient, fraction=None), draws)).ends
+    assert np.diff(found) > 2 * np.diff(interval(quotient).ends)
+    assert found == pytest.approx(plain, rel=0.15)  # the denominator is far from zero

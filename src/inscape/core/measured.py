@@ -577,7 +577,7 @@ def fact(name: str, value: float, unit: str, **more: Any) -> Evidence:
 
 def over_draws(found: Jackknife, values: Sequence[float] | np.ndarray) -> Jackknife:
     """The statistic with the variance of the mean over draws added: each draw counts as one more
-    group.
+    group. Both parts of a quotient are widened by the same factor.
 
     Args:
         found: the statistic averaged over draws, jackknifed over groups.
@@ -588,8 +588,14 @@ def over_draws(found: Jackknife, values: Sequence[float] | np.ndarray) -> Jackkn
         return found
     v = np.asarray(values, dtype=np.float64)
     moved = (v - v.mean()) / np.sqrt(k * (k - 1))
-    return replace(
+    wider = replace(
         found,
         without=np.concatenate([found.without, found.value - moved]),
         weights=np.concatenate([found.weights, np.zeros((len(found.weights), k))], axis=1),
     )
+    if found.fraction is None:
+        return wider
+    # Fieller's limits are of the two parts, whose values in each draw are not known here
+    factor = wider.variance / found.variance if found.variance > 0 else 0.0
+    parts = tuple(part.widened(factor) for part in found.fraction)
+    return replace(wider, fraction=parts if factor else None)
