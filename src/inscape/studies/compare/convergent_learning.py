@@ -100,7 +100,8 @@ CARD = Card(
     group_note="A network is what varies: intervals leave out one at a time, with all its pairs.",
     negative="On seeds 0 to 2 0.33, 0.33 and 0.32 of the units have no partner above 0.5, and in "
     "untrained networks 0.44, 0.42 and 0.50: that there are such units does not show features that "
-    "one network learns and others do not. So it is a check, and the change by training is judged.",
+    "one network learns and others do not. So it is a check, and the change by training is judged: "
+    "a fall by 0.11, 0.09 and 0.18, whose interval reaches zero on seeds 0 and 1.",
     seeds=3,
     minutes=dict(tiny=0.2, small=6),
     figure="matched",

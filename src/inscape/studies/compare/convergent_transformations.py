@@ -86,7 +86,8 @@ CARD = Card(
     "match itself is a check here, and what training adds to it is the claim.",
     group_note="A subject is what varies: intervals leave out one, with all its pairs.",
     negative="On seed 0 every region is most like one and the same layer of the text encoder, "
-    "which gives no order: its correlation counts as 0.",
+    "which gives no order: its correlation counts as 0. Subjects whose networks are not trained "
+    "match, too; trained ones match by 0.13, 0.15 and 0.12 more.",
     seeds=3,
     minutes=dict(tiny=0.2, small=4),
     figure="connectivity",
