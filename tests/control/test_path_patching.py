@@ -39,10 +39,13 @@ class Attention(nn.Module):
     def __init__(self):
         super().__init__()
         self.v, self.o = nn.Linear(D, D, bias=False), nn.Linear(D, D, bias=False)
+        self.looks = nn.Identity()
 
     def forward(self, h):
         looks = torch.ones(h.shape[1], h.shape[1]).tril()
-        return self.o((looks / looks.sum(1, keepdim=True)) @ self.v(h))
+        even = (looks / looks.sum(1, keepdim=True)).expand(len(h), 2, -1, -1)
+        z = self.looks(even) @ self.v(h).unflatten(-1, (2, -1)).transpose(1, 2)
+        return self.o(z.transpose(1, 2).flatten(2))
 
 
 class Block(nn.Module):
@@ -90,6 +93,7 @@ TAPS = {
     "resid_pre": Tap("", "in"),
     "attn_in": Tap("n1"),
     "v": Tap("attn.v"),
+    "pattern": Tap("attn.looks", editable=False),
     "z": Tap("attn.o", "in"),
     "attn_out": Tap("attn.o"),
     "mlp_in": Tap("n2"),
