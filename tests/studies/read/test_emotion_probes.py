@@ -39,7 +39,7 @@ def test_the_feeling_is_read_where_words_alone_say_nothing(folder, claims):
 
 
 def test_it_stays_over_empty_words_and_not_for_shuffled_labels(folder, claims):
-    assert claims["persists"]["null"]["draws"] == 19
+    assert claims["persists"]["null"]["draws"] == 39
     kept = pd.read_parquet(folder / "tables" / "persistence.parquet")
     assert set(kept["tokens"]) == {0, 4, 12}
     assert kept["value"].min() > 0.3
