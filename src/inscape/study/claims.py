@@ -177,8 +177,10 @@ def _against_null(judged: Judged, p: float | None, tests: int) -> tuple[Verdict,
     claim, e = judged.claim, judged.evidence
     asked = "lower" if claim.at_least is None else "higher"
     if None in (claim.at_least, claim.at_most) and e.direction not in (asked, "none"):
-        words = f"p asks whether the value is {e.direction} than {claim.null}"
-        return "uncertain", f"{words}, and the criterion whether it is {claim.criterion}"
+        return "uncertain", (
+            f"p asks whether the value is {e.direction} than {claim.null}, and the criterion "
+            f"whether it is {claim.criterion}"
+        )
     if e.over_null is not None:
         low, high = e.over_null
         clear = high < 0 if e.direction == "lower" else low > 0
