@@ -134,22 +134,9 @@ def test_the_surface_of_a_prompt_is_its_lengths_and_its_relation(world):
 
 def test_a_line_needs_a_right_completion_set_aside():
     cut, subjects = np.arange(6.0), np.arange(6)
+    how = {"aside": 0.5, "quantile": 0.1}
     with pytest.raises(ValueError, match="no completion of the 50% of subjects set aside is right"):
-        error_kinds(
-            cut,
-            np.zeros(6, dtype=bool),
-            subjects,
-            aside=0.5,
-            quantile=0.1,
-            rng=np.random.default_rng(0),
-        )
+        error_kinds(cut, np.zeros(6, bool), subjects, rng=np.random.default_rng(0), **how)
     cut[2] = np.nan
     with pytest.raises(ValueError, match="a divergence is NaN; leave that completion out"):
-        error_kinds(
-            cut,
-            np.ones(6, dtype=bool),
-            subjects,
-            aside=0.5,
-            quantile=0.1,
-            rng=np.random.default_rng(0),
-        )
+        error_kinds(cut, np.ones(6, bool), subjects, rng=np.random.default_rng(0), **how)

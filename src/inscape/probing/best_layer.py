@@ -2,9 +2,9 @@
 
     gain = accuracy(layer chosen by inner cross-validation) − accuracy(last layer)
 
-on held-out rows. The layer with the highest held-out accuracy says little by itself: where labels
-are shuffled it lies before the last in all but one layer of all. The gain is near zero there, and
-the same procedure on shuffled labels, over the same layers, is its null.
+on held-out rows. The place of the best layer says little by itself: with shuffled labels any layer
+may be the best, so it nearly always lies before the last. The gain is then near zero. The same
+procedure on shuffled labels, over the same layers, is its null.
 
 Cost: that of the sweep.
 Reference: Varma and Simon (2006), BMC Bioinformatics 7:91 (selection inside).

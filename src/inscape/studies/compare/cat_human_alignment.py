@@ -117,12 +117,11 @@ CARD = Card(
     "Mantel's test and the filter's strength check the measures, and what training adds is judged.",
     group_note="A network is what varies: intervals are over random starts.",
     negative="Alignment is not learnt: at the first layer training takes 0.43, 0.47 and 0.46 from "
-    "CKA, on seeds 0 to 2, and 0.58, 0.42 and 0.44 from RSA; untrained transformers have 0.89 and "
-    "0.93 on seed 0. CKA is 0.46, 0.41 and 0.41 above that of shuffled "
-    "pairs at the least, with intervals from 0.24 on. Self-distillation adds 0.13, 0.04 and 0.07, "
-    "with intervals around zero. Convolutional networks are more aligned than transformers (0.86, "
-    "0.87 and 0.81 against 0.43, 0.46 and 0.47), before training too (0.87 against 0.64, 0.63 and "
-    "0.58).",
+    "CKA on seeds 0 to 2, and 0.58, 0.42 and 0.44 from RSA; untrained transformers have 0.89 and "
+    "0.93 on seed 0. CKA is 0.46, 0.41 and 0.41 above that of shuffled pairs at the least, with "
+    "intervals from 0.24 on. Self-distillation adds 0.13, 0.04 and 0.07, with intervals around "
+    "zero. Convolutional networks are more aligned than transformers (0.86, 0.87 and 0.81 against "
+    "0.43, 0.46 and 0.47), before training too (0.87 against 0.64, 0.63 and 0.58).",
     seeds=3,
     minutes=dict(tiny=0.2, small=6),
     figure="kinds",

@@ -142,7 +142,7 @@ CARD = Card(
         "folds choose is read no better than the last one (0.72 each): that feelings are read best "
         "before the end is not seen."
     ),
-    minutes={"tiny": 0.2, "small": 4, "full": 60},
+    minutes={"tiny": 0.2, "small": 8, "full": 60},
     figure="layers",
 )
 
