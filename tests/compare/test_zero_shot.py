@@ -7,6 +7,7 @@ import pytest
 
 from inscape.compare.zero_shot import (
     attributes_named,
+    combinations_there,
     concept_directions,
     joint_scores,
     named_above_chance,
@@ -75,6 +76,25 @@ def test_a_concept_that_varies_more_does_not_decide_alone():
     assert both[np.argsort(-score)[: both.sum()]].mean() > 0.9
     loud = z[:, 0] / np.linalg.norm(z, axis=1)
     assert both[np.argsort(-loud)[: both.sum()]].mean() < 0.7
+
+
+def test_combinations_are_those_that_a_picture_shows():
+    classes = rng().integers((3, 4, 2), size=(15, 3))
+    right, there = combinations_there(classes, (3, 4, 2))
+    shown = sorted({tuple(own) for own in classes.tolist()})
+    assert 1 < len(shown) < 24  # some are shown, and not all
+    assert [tuple(at) for at in np.argwhere(there).tolist()] == shown
+    for q, own in enumerate(shown):
+        assert right[:, q].tolist() == [tuple(c) == own for c in classes.tolist()]
+    assert (right.sum(axis=1) == 1).all()
+
+
+def test_combinations_have_a_count_for_each_attribute():
+    with pytest.raises(ValueError, match="classes of 2 attributes and counts of 3"):
+        combinations_there(np.array([[0, 1]]), (2, 2, 2))
+    for own in (2, -1):
+        with pytest.raises(ValueError, match="go from 0 to its count less one, with counts"):
+            combinations_there(np.array([[0, own]]), (2, 2))
 
 
 def test_precision_counts_what_is_right_among_the_first():

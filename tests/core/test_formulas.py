@@ -5,7 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from inscape.core import Measured, above_best, least_fall, least_rise, means_apart
+from inscape.core import (
+    Measured,
+    above_best,
+    best_gain,
+    least_fall,
+    least_gain,
+    least_of,
+    least_rise,
+    mean_of,
+    means_apart,
+)
 
 
 @pytest.fixture
@@ -19,11 +29,20 @@ def test_as_loops_over_items_say(values):
         assert least_fall(*values)[i] == pytest.approx(min(a - b, b - c, c - d))
         assert above_best(*values)[i] == pytest.approx(a - max(b, c, d))
         assert means_apart(*values)[i] == pytest.approx((a + b - c - d) / 2)
+        assert best_gain(*values)[i] == pytest.approx(max(a, b, c) - d)
+        assert least_gain(*values)[i] == pytest.approx(min(a - c, b - d))
+        assert least_of(*values)[i] == min(a, b, c, d)
+        assert mean_of(*values)[i] == pytest.approx((a + b + c + d) / 4)
 
 
 def test_one_condition_may_stand_for_a_half(values):
     a, b, c, _ = values
     np.testing.assert_allclose(means_apart(a, b, c, c), (a + b) / 2 - c)
+
+
+def test_one_condition_has_a_least_and_a_mean(values):
+    np.testing.assert_array_equal(least_of(values[0]), values[0])
+    np.testing.assert_array_equal(mean_of(values[0]), values[0])
 
 
 def test_statistics_stay_paired():
@@ -46,3 +65,10 @@ def test_refusals():
         above_best([1.0])
     with pytest.raises(ValueError, match="means_apart: needs as many of one half"):
         means_apart([1.0], [2.0], [3.0])
+    with pytest.raises(ValueError, match="least_gain: needs as many of one half as of the other"):
+        least_gain([1.0], [2.0], [3.0])
+    with pytest.raises(ValueError, match="best_gain: needs at least two conditions, got 1"):
+        best_gain([1.0])
+    for formula in (least_of, mean_of):
+        with pytest.raises(ValueError, match=r"needs at least one condition, got 0"):
+            formula()

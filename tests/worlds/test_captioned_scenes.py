@@ -21,6 +21,7 @@ from inscape.worlds.captioned_scenes import (
     one_hot_factors,
     scene_numbers,
     scenes,
+    split_scenes,
 )
 
 
@@ -34,6 +35,18 @@ def test_every_scene_has_a_caption_of_its_own():
     assert len(factors) == np.prod(COUNTS) == len(set(made.captions)) == 540
     assert torch.equal(made.factors, torch.from_numpy(factors))
     assert scene_numbers(factors[::-1]).tolist() == list(range(539, -1, -1))
+
+
+def test_a_split_holds_out_combinations_at_random():
+    known, held = split_scenes(100, rng=rng())
+    numbers = [scene_numbers(side) for side in (known, held)]
+    assert [len(side) for side in numbers] == [440, 100]
+    assert sorted(np.concatenate(numbers)) == list(range(540))
+    other = scene_numbers(split_scenes(100, rng=rng(1))[1])
+    assert len(set(numbers[1]) & set(other)) < 50  # 18.5 expected of two random choices
+    for size in (0, 540):
+        with pytest.raises(ValueError, match="split_scenes: held must be"):
+            split_scenes(size, rng=rng())
 
 
 def test_place_colour_and_size_are_those_of_the_picture():

@@ -117,6 +117,7 @@ from inscape.compare.triplet_map import TripletMap as TripletMap
 from inscape.compare.unseen_retrieval import RotatedAlignment as RotatedAlignment
 from inscape.compare.unseen_retrieval import unseen_found as unseen_found
 from inscape.compare.zero_shot import attributes_named as attributes_named
+from inscape.compare.zero_shot import combinations_there as combinations_there
 from inscape.compare.zero_shot import concept_directions as concept_directions
 from inscape.compare.zero_shot import joint_scores as joint_scores
 from inscape.compare.zero_shot import named_above_chance as named_above_chance

@@ -138,6 +138,48 @@ def joint_scores(
     return reduce(lambda a, b: a[..., None] + np.expand_dims(b, tuple(range(1, a.ndim))), standard)
 
 
+def combinations_there(
+    classes: Int[np.ndarray, "n a"], counts: Sequence[int]
+) -> tuple[Bool[np.ndarray, "n q"], Bool[np.ndarray, ...]]:
+    """Which pictures show each combination of attributes, for the combinations that some picture
+    shows: what a query for several concepts at once should find.
+
+    Args:
+        classes: of each attribute of each picture, such as its shape and its colour.
+        counts: how many classes each attribute has.
+
+    Returns:
+        Which pictures show each of the q combinations; and which combinations those are, with an
+        axis for each attribute, as `joint_scores` has them: ``joint_scores(…)[:, there]`` are their
+        scores.
+
+    Raises:
+        ValueError: another number of attributes than of counts, or a class that is not among its
+            attribute's.
+
+    Example:
+        >>> right, there = combinations_there(np.array([[0, 1], [1, 0], [0, 1]]), (2, 2))
+        >>> right.tolist(), there.tolist()
+        ([[True, False], [False, True], [True, False]], [[False, True], [True, False]])
+    """
+    of_pictures = np.asarray(classes)
+    attributes = of_pictures.shape[1]
+    if attributes != len(counts):
+        raise ValueError(
+            f"combinations_there: classes of {attributes} attributes and counts of {len(counts)}; "
+            "give one count for each attribute"
+        )
+    if not ((of_pictures >= 0) & (of_pictures < np.asarray(counts))).all():
+        raise ValueError(
+            f"combinations_there: classes of an attribute go from 0 to its count less one, with "
+            f"counts {tuple(counts)}"
+        )
+    shown = np.zeros((len(of_pictures), *counts), dtype=bool)
+    shown[np.arange(len(of_pictures)), *of_pictures.T] = True
+    there = shown.any(axis=0)
+    return shown[:, there], there
+
+
 def precision_at(
     scores: Float[np.ndarray, "n q"], right: Bool[np.ndarray, "n q"], k: int
 ) -> Float64[np.ndarray, " q"]:

@@ -70,8 +70,12 @@ from inscape.core.folds import stratified_folds as stratified_folds
 from inscape.core.foreign import foreign as foreign
 from inscape.core.foreign import reason as reason
 from inscape.core.formulas import above_best as above_best
+from inscape.core.formulas import best_gain as best_gain
 from inscape.core.formulas import least_fall as least_fall
+from inscape.core.formulas import least_gain as least_gain
+from inscape.core.formulas import least_of as least_of
 from inscape.core.formulas import least_rise as least_rise
+from inscape.core.formulas import mean_of as mean_of
 from inscape.core.formulas import means_apart as means_apart
 from inscape.core.free_space import existing as existing
 from inscape.core.free_space import free_disk as free_disk

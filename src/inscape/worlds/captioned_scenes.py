@@ -150,6 +150,32 @@ def distinct_scenes(n: int, *, which: np.random.Generator, rng: np.random.Genera
     return scenes(every[which.permutation(len(every))[:n]], rng=rng)
 
 
+def split_scenes(
+    held: int, *, rng: np.random.Generator
+) -> tuple[Int[np.ndarray, "m 4"], Int[np.ndarray, "held 4"]]:
+    """Divide the combinations of factors at random: some to train on, others to test.
+
+    Args:
+        held: how many are kept for the test, 1 to 539.
+        rng: of the choice.
+
+    Returns:
+        The factors of the combinations to train on, and of those held out.
+
+    Raises:
+        ValueError: no combination is held out, or none is left.
+
+    Example:
+        >>> known, held = split_scenes(108, rng=np.random.default_rng(0))
+        >>> len(known), len(held)
+        (432, 108)
+    """
+    every = every_scene()
+    check_between("split_scenes: held", held, 1, len(every) - 1)
+    order = rng.permutation(len(every))
+    return every[order[held:]], every[order[:held]]
+
+
 def one_hot_factors(factors: Int[Tensor, "n 4"]) -> Float64[np.ndarray, "n values"]:
     """Each scene as which value each factor has: a 1 for every factor among Σ `COUNTS` columns.
 

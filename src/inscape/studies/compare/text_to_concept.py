@@ -20,12 +20,13 @@ from torch.nn import functional as F
 from inscape.compare import (
     TranslationMap,
     attributes_named,
+    combinations_there,
     concept_directions,
     cosines,
     joint_scores,
     precision_at,
 )
-from inscape.core import Measured, one_torch_thread
+from inscape.core import Measured, best_gain, one_torch_thread
 from inscape.learn import Budget, paired_contrast
 from inscape.model import open
 from inscape.nets import Autoencoder, ImageText, pooled_rows
@@ -34,7 +35,14 @@ from inscape.recipes import plain_namer, scene_batch
 from inscape.store.mean_states import mean_states
 from inscape.study import Bounded, Card, Claim, Run, setting
 from inscape.study.arms import UNTRAINED, Arm, arms
-from inscape.worlds.captioned_scenes import COUNTS, SIDE, every_scene, scene_numbers, scenes
+from inscape.worlds.captioned_scenes import (
+    COUNTS,
+    SIDE,
+    every_scene,
+    scene_numbers,
+    scenes,
+    split_scenes,
+)
 
 CARD = Card(
     slug="text-to-concept",
@@ -131,8 +139,7 @@ def run(config: Config, run: Run) -> None:
     """Train, map, and let texts name."""
     run.asked("Does one linear map let texts name what a network sees that never saw a text?")
     every = every_scene()
-    order = run.rng("held").permutation(len(every))
-    held, known = every[order[:HELD]], every[order[HELD:]]
+    known, held = split_scenes(HELD, rng=run.rng("held"))
     texts = torch.from_numpy(_texts(config, scenes(every, rng=run.rng()).captions)).float()
     see, said = _trained(config, run, known, texts)
     free = scenes(
@@ -157,14 +164,14 @@ def run(config: Config, run: Run) -> None:
     orders = [run.rng("permuted", str(i)).permutation(len(goal)) for i in range(5)]
     drawn = [named(TranslationMap().fit(x, goal[order]).transform(y)) for order in orders]
     m.put(PERMUTED, drawn, role="baseline")
-    mean = lambda a, b, top: (a + b) / 2 / top  # noqa: E731
-    run.claim("share", m.combined("share of the towers", mean, NAMER, AUTOENCODER, TOWERS))
-    run.claim("permuted", m.value(PERMUTED))
-    above = lambda a, b, low: np.maximum(a, b) - low  # noqa: E731
+    both = (NAMER, AUTOENCODER)
     run.claim(
-        "untrained",
-        m.combined("best network over random weights", above, NAMER, AUTOENCODER, UNTRAINED),
+        "share",
+        m.combined("share of the towers", lambda a, b, top: (a + b) / 2 / top, *both, TOWERS),
     )
+    run.claim("permuted", m.value(PERMUTED))
+    best = m.combined("best network over random weights", best_gain, *both, UNTRAINED)
+    run.claim("untrained", best)
     run.show("named", m, "Accuracy above chance, mean over shape, colour, size and place.")
     _retrieval(run, placed, concepts, factors)
     nearest = {name: cosines(z, said).argmax(axis=1) for name, z in placed.items()}
@@ -221,16 +228,14 @@ def _retrieval(
     run: Run, placed: dict[str, np.ndarray], concepts: list[np.ndarray], factors: np.ndarray
 ) -> None:
     """Pictures that have a shape and a colour, by the sum of the standardised cosines with both."""
-    shape, colour = (factors[:, [i]] == np.arange(COUNTS[i]) for i in (0, 1))
-    both = shape[:, :, None] & colour[:, None]
-    there = both.any(axis=0)
+    right, there = combinations_there(factors[:, :2], COUNTS[:2])
     found = {
-        name: precision_at(joint_scores(z, *concepts[:2])[:, there], both[:, there], BEST)
+        name: precision_at(joint_scores(z, *concepts[:2])[:, there], right, BEST)
         for name, z in placed.items()
     }
     m = Measured(f"precision at {BEST} for a shape and a colour", unit="share")
     m.put_each(found, roles={TOWERS: "ceiling", UNTRAINED: "reference"})
-    m.put("base rate", both[:, there].mean(axis=0), role="baseline")
+    m.put("base rate", right.mean(axis=0), role="baseline")
     run.claim("gain", m.gain(NAMER, over=UNTRAINED, of="base rate", unit="base rates"))
     times, random = (
         m.ratio(a, over="base rate", name="times the base rate") for a in (NAMER, UNTRAINED)
