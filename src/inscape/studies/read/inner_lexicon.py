@@ -104,15 +104,14 @@ CARD = Card(
         "above-permuted": "any",
         "inserted": "any",
     },
-    answer="Words and pairs of the same pieces that are none "
-    "{words:are told apart|are told apart only in part} at the last piece in {model} ({words:.2f} "
-    "right, {above-embedding:.2f} above the embedding). A word of one token that comes in pieces "
-    "is found {inside:inside the stack, hardly at its ends|no more often inside the stack}: "
-    "{inside:.0%} more of the words there, "
+    answer="Words and pairs of the same pieces that are none {words:are told apart|are told apart "
+    "only in part} at the last piece in {model} ({words:.2f} right, {above-embedding:.2f} above "
+    "the embedding). A word of one token that comes in pieces is found {inside:more often|not "
+    "clearly more often} inside the stack than at its ends ({inside:+.1 points}), and "
     "{above-permuted:at least five times|not clearly five times} as often as another word. An "
     "embedding made from such a state stands for a word of several tokens "
-    "{inserted:better|not clearly better} than the mean of its pieces: for {inserted:.0%} of the "
-    "words.",
+    "{inserted:better|not clearly better} than the mean of its pieces, by the loss on what follows: "
+    "for {inserted:.0%} of the words.",
     differs="The authors' repository holds no code. The prompt that repeats a word is chosen among "
     "three by words' own embeddings, the map to embeddings has a penalty and an intercept, and no "
     "output embeddings are made.",
@@ -121,7 +120,10 @@ CARD = Card(
     "the map's on words that have a token.",
     negative="With the paper's prompt Patchscopes finds no cut word of SmolLM2-135M at any layer "
     "inside the stack, and neither does the unembedding. The prompt is now chosen by whether words "
-    "are repeated from their own embeddings, and then a few in a hundred cut words are found.",
+    "are repeated from their own embeddings, and then a few in a hundred cut words are found. An "
+    "embedding made for another word is better than the mean of the pieces for 52 % of the words "
+    "(small, seed 0; a word's own for 65 %), and the map explains 3 % of the variance of "
+    "embeddings.",
     minutes={"tiny": 0.3, "small": 5, "full": 60},
     figure="retrieval",
 )

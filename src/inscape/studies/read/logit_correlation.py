@@ -101,8 +101,12 @@ CARD = Card(
     group_note="A group is a person; maps are fitted on some and scored on others. The people "
     "taught are of neither.",
     negative="In SmolLM2-135M (seed 0, small) linked pairs stand 0.19 of r above pairs that "
-    "nothing links; 0.2 was the bar, and those are at 0.48 too. What is taught of the city raises "
-    "the country as much where the map is wrong.",
+    "nothing links; 0.2 was the bar, and those are at 0.48 too. The tie is not one of answers: "
+    "random tokens in place of the second question's are predicted with 0.64, its own answers with "
+    "0.66. That a city's row has its country among its first five (74 %) needs no map: the cosine "
+    "of their two rows of the unembedding, less the mean of each country's, has it among the first "
+    "five for 84 % of the cities. What is taught of the city raises the country as much where the "
+    "map is wrong.",
     minutes={"tiny": 0.3, "small": 6, "full": 90},
     figure="pairs",
 )
