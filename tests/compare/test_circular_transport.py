@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from inscape.compare.circular_transport import (
     circular_transport,
     lcot_distance,
+    lcot_distances,
     lcot_embedding,
     line_transport,
 )
@@ -61,6 +62,15 @@ def test_points_are_as_far_apart_as_the_shorter_way_round():
         assert circular_transport(point, point + by) == pytest.approx(far, abs=1e-9)
         one, other = (lcot_embedding(p) for p in (point, point + by))
         assert lcot_distance(one, other) == pytest.approx(far, abs=5e-3)
+
+
+def test_all_pairs_are_as_each_alone():
+    x = np.stack([sample(seed) for seed in range(5)])
+    found = lcot_distances(x, 64)
+    for i, j in np.ndindex(5, 5):
+        pair = (lcot_embedding(x[k], 64) for k in (i, j))
+        assert found[i, j] == pytest.approx(float(lcot_distance(*pair)), abs=1e-12)
+    assert found[0, 1] > 0.01
 
 
 def test_refusals():

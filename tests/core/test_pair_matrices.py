@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from inscape.core.pair_matrices import checked_pairs
+from inscape.core.pair_matrices import checked_pairs, pair_distances
 
 
 def test_matrices_of_any_kind_become_float64_and_diagonals_are_not_looked_at():
@@ -36,3 +36,16 @@ def test_rounding_of_single_precision_is_no_asymmetry():
 def test_what_is_no_matrix_of_pairs_is_refused(x, message):
     with pytest.raises(ValueError, match=message):
         checked_pairs(x, "m")
+
+
+def test_every_pair_is_looked_at_once():
+    x, seen = np.random.default_rng(0).normal(size=(7, 3)), []
+
+    def distance(a: np.ndarray, b: np.ndarray) -> float:
+        seen.append((a.tobytes(), b.tobytes()))
+        return float(np.linalg.norm(a - b))
+
+    found = pair_distances(x, distance)
+    assert found == pytest.approx(np.linalg.norm(x[:, None] - x, axis=2))
+    assert len({frozenset(pair) for pair in seen}) == len(seen) == 21
+    assert pair_distances(x[:1], distance).tolist() == [[0.0]]

@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
+from inscape.core.measured import Measured
 from inscape.core.rank_correlation import (
+    pair_rank_correlation,
     permuted_ranks,
     rank_correlation,
     rank_correlations,
@@ -116,3 +118,47 @@ def test_pairs_of_numbers_are_correlated():
             ValueError, match="rank_correlation: x needs two pairs of numbers or more"
         ):
             rank_correlation("x", x[: len(y)], y, rng=np.random.default_rng(0))
+
+
+def distances(x: np.ndarray) -> np.ndarray:
+    return np.linalg.norm(x[:, None] - x, axis=2)
+
+
+def test_distance_matrices_are_compared_pair_by_pair_and_an_item_leaves_with_its_pairs():
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(9, 2))
+    one, other = distances(x), distances(x + 0.5 * rng.normal(size=x.shape))
+    found = pair_rank_correlation(one, other)
+
+    def slow(items: list[int]) -> float:
+        pairs = [(i, j) for i in items for j in items if i < j]
+        return spearmanr([one[p] for p in pairs], [other[p] for p in pairs])[0]
+
+    assert found.value == pytest.approx(slow(list(range(9))))
+    for g in range(9):
+        assert found.without[g] == pytest.approx(slow([i for i in range(9) if i != g]))
+    assert np.ptp(found.without) > 0.001
+    assert pair_rank_correlation(one, other**3).value == pytest.approx(found.value)
+    assert pair_rank_correlation(one, -other).value == pytest.approx(-found.value)
+
+
+def test_its_interval_of_items_is_wider_than_that_of_pairs_would_be():
+    rng = np.random.default_rng(4)
+    x = rng.normal(size=(40, 2))
+    one, other = distances(x), distances(x + 0.6 * rng.normal(size=x.shape))
+    m = Measured("ρ")
+    m.put_statistic("items", pair_rank_correlation(one, other))
+    low, high = m.value("items").ends
+    at = np.triu_indices(40, 1)
+    naive = rank_correlation("ρ", one[at], other[at], rng=rng, draws=2).interval
+    assert high - low > 1.5 * (naive[1] - naive[0])
+
+
+def test_distance_matrices_are_of_the_same_items():
+    x = np.random.default_rng(5).normal(size=(5, 2))
+    with pytest.raises(ValueError, match="matrices of 5 and 4 items; give the same"):
+        pair_rank_correlation(distances(x), distances(x[:4]))
+    with pytest.raises(ValueError, match="each pair of at least 4 items"):
+        pair_rank_correlation(distances(x[:3]), distances(x[:3]))
+    with pytest.raises(ValueError, match="not symmetric"):
+        pair_rank_correlation(distances(x), np.arange(25.0).reshape(5, 5))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sklearn.neighbors import KNeighborsClassifier, NearestCentroid, NearestNeighbors
 
 from inscape.core.neighbours import neighbours
-from inscape.read.knn import KNNProbe
+from inscape.read.knn import KNNProbe, vote_of_nearest
 from inscape.read.logistic import LogisticProbe
 from inscape.read.nearest_centroid import CentroidProbe
 
@@ -66,6 +66,28 @@ def test_duplicates_tie_by_index_and_a_cold_vote_is_the_nearest_rows():
     )
 
 
+def test_a_vote_by_distances_is_scikit_learns_without_the_item_itself():
+    x, y = rings(60)
+    names = np.array(["disc", "ring"])[y]
+    far = np.linalg.norm(x[:, None] - x, axis=2)
+    found = vote_of_nearest(far, names, 5)
+    for i in range(60):
+        others = np.arange(60) != i
+        theirs = KNeighborsClassifier(5).fit(x[others], names[others])
+        assert found[i] == theirs.predict(x[[i]])[0]
+    assert (found == names).mean() > 0.9
+    shuffled = np.random.default_rng(1).permutation(names)
+    assert (vote_of_nearest(far, shuffled, 5) == shuffled).mean() < 0.8
+
+
+def test_a_tie_of_votes_goes_to_the_first_label_and_one_of_distances_to_the_first_item():
+    far = np.array([[0.0, 1, 2, 9], [1, 0, 3, 9], [2, 3, 0, 9], [9, 9, 9, 0]])
+    assert vote_of_nearest(far, np.array([5, 9, 7, 9]), 2).tolist() == [7, 5, 5, 5]
+    assert vote_of_nearest(far, np.array([5, 9, 7, 9]), 1)[3] == 5
+    # what stands on the diagonal is not looked at
+    assert vote_of_nearest(far + np.diag([np.nan] * 4), np.arange(4), 1).tolist() == [1, 0, 0, 0]
+
+
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 1000), factor=st.floats(0.1, 50))
 def test_cosine_does_not_know_the_length_of_rows(seed, factor):
@@ -103,6 +125,13 @@ def test_refusals():
         KNNProbe(k=0).fit(x, y)
     with pytest.raises(ValueError, match="KNNProbe: y holds one class"):
         KNNProbe().fit(x, np.zeros(30, dtype=int))
+    with pytest.raises(ValueError, match=r"distances of shape \(3, 3\) for 4 labels"):
+        vote_of_nearest(np.zeros((3, 3)), np.arange(4), 1)
+    for k in (0, 3):
+        with pytest.raises(ValueError, match="vote_of_nearest: k must be a whole number from 1 to"):
+            vote_of_nearest(np.zeros((3, 3)), np.arange(3), k)
+    with pytest.raises(ValueError, match="distances hold NaN, which has no place"):
+        vote_of_nearest(np.full((3, 3), np.nan), np.arange(3), 1)
     with pytest.raises(ValueError, match="CentroidProbe: y holds one class"):
         CentroidProbe().fit(x, np.zeros(30, dtype=int))
     with pytest.raises(ValueError, match="CentroidProbe: metric must be"):

@@ -6,6 +6,7 @@ from inscape.compare.canonical import CanonicalCorrelation as CanonicalCorrelati
 from inscape.compare.check_measure import check_measure as check_measure
 from inscape.compare.circular_transport import circular_transport as circular_transport
 from inscape.compare.circular_transport import lcot_distance as lcot_distance
+from inscape.compare.circular_transport import lcot_distances as lcot_distances
 from inscape.compare.circular_transport import lcot_embedding as lcot_embedding
 from inscape.compare.circular_transport import line_transport as line_transport
 from inscape.compare.cka_biased import cka_biased as cka_biased
@@ -108,6 +109,7 @@ from inscape.compare.similarity_map import similarity_map as similarity_map
 from inscape.compare.streamed_cka import StreamedCKA as StreamedCKA
 from inscape.compare.svcca import pwcca as pwcca
 from inscape.compare.svcca import svcca as svcca
+from inscape.compare.total_variation import total_variation as total_variation
 from inscape.compare.translation import TranslationMap as TranslationMap
 from inscape.compare.translation import TranslationTask as TranslationTask
 from inscape.compare.translation import cosines as cosines

@@ -56,6 +56,27 @@ def lcot_distance(
     return np.asarray(np.sqrt(np.mean(apart**2, axis=-1)))
 
 
+def lcot_distances(
+    phases: Float[np.ndarray, "m n"], points: int = 256
+) -> Float64[np.ndarray, "m m"]:
+    """LCOT of every pair of m samples, each embedded once.
+
+    Args:
+        phases: a sample in each row, in turns.
+        points: at which each is embedded.
+
+    Raises:
+        ValueError: no phase, or one that is not finite.
+
+    Example:
+        >>> x = np.array([[0.05, 0.05], [0.95, 0.95], [0.3, 0.3]])
+        >>> lcot_distances(x, 4).round(2).tolist()
+        [[0.0, 0.1, 0.25], [0.1, 0.0, 0.35], [0.25, 0.35, 0.0]]
+    """
+    z = np.stack([lcot_embedding(row, points) for row in phases])
+    return np.stack([lcot_distance(z, row[None]) for row in z])
+
+
 def circular_transport(first: Float[np.ndarray, " n"], second: Float[np.ndarray, " m"]) -> float:
     """Exact 2-Wasserstein distance on the circle of two samples of one size.
 

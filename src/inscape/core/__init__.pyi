@@ -156,6 +156,8 @@ from inscape.core.overwriting import refuse_foreign as refuse_foreign
 from inscape.core.overwriting import replacing as replacing
 from inscape.core.overwriting import write_whole as write_whole
 from inscape.core.pair_matrices import checked_pairs as checked_pairs
+from inscape.core.pair_matrices import pair_distances as pair_distances
+from inscape.core.paired_seconds import paired_seconds as paired_seconds
 from inscape.core.projection import affine_of as affine_of
 from inscape.core.projection import capped_simplex as capped_simplex
 from inscape.core.projection import fantope as fantope
@@ -164,6 +166,7 @@ from inscape.core.protocols import Eraser as Eraser
 from inscape.core.protocols import Lens as Lens
 from inscape.core.protocols import Oracle as Oracle
 from inscape.core.protocols import Probe as Probe
+from inscape.core.rank_correlation import pair_rank_correlation as pair_rank_correlation
 from inscape.core.rank_correlation import permuted_ranks as permuted_ranks
 from inscape.core.rank_correlation import rank_correlation as rank_correlation
 from inscape.core.rank_correlation import rank_correlations as rank_correlations

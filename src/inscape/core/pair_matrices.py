@@ -6,6 +6,8 @@ nowhere: both give plausible numbers. Diagonals are not looked at.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -55,3 +57,22 @@ def checked_pairs(x: Any, name: str, *, least: int = 2) -> Float64[np.ndarray, "
             "that is meant"
         )
     return values
+
+
+def pair_distances(
+    items: Sequence[Any] | np.ndarray, distance: Callable[[Any, Any], float]
+) -> Float64[np.ndarray, "n n"]:
+    """A symmetric distance of every pair of items, each pair looked at once; zero on the diagonal.
+
+    Args:
+        items: n items, or an array with one for each of its first axis.
+        distance: takes two of them, in their order.
+
+    Example:
+        >>> pair_distances([1.0, 4.0, 6.0], lambda a, b: abs(a - b)).tolist()
+        [[0.0, 3.0, 5.0], [3.0, 0.0, 2.0], [5.0, 2.0, 0.0]]
+    """
+    out = np.zeros((len(items), len(items)))
+    for i, j in combinations(range(len(items)), 2):
+        out[i, j] = out[j, i] = distance(items[i], items[j])
+    return out

@@ -1,4 +1,5 @@
-"""Spearman's rank correlation of a few pairs, with an interval and the null of permuted pairs.
+"""Spearman's rank correlation of a few pairs, with an interval and the null of permuted pairs; and
+of two distance matrices, without each item in turn.
 
     z = artanh ρ,   sd(z) = √((1 + ρ²/2) / (n − 3))
 
@@ -13,13 +14,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
+from jaxtyping import Float, Real
 from scipy.stats import norm, rankdata, spearmanr
 
 from inscape.core.evidence import Evidence, Null
-from inscape.core.jackknife import left_out
+from inscape.core.jackknife import Jackknife, left_out
 from inscape.core.measured import Measured, Role
 from inscape.core.nulls import one_sided_p
+from inscape.core.pair_matrices import checked_pairs
 
 
 def rank_correlation(
@@ -188,3 +190,43 @@ def rank_table(
     ]
     made = pd.DataFrame(rows)
     return made if by else made.drop(columns="")
+
+
+def pair_rank_correlation(
+    first: Real[np.ndarray, "_ _"], second: Real[np.ndarray, "_ _"]
+) -> Jackknife:
+    """Spearman's ρ of the entries of two distance matrices of the same items: do both put the same
+    pairs far apart?
+
+    Entries that share an item are dependent, so an item is left out with all its pairs.
+
+    Args:
+        first: symmetric; the diagonal is not looked at.
+        second: of the same items.
+
+    Returns:
+        ρ over the pairs above the diagonal; NaN where one side gives all pairs one distance.
+
+    Raises:
+        ValueError: matrices of other items or of fewer than four, not symmetric or not finite.
+
+    Example:
+        >>> x = np.array([0.0, 1.0, 3.0, 7.0])
+        >>> apart = abs(x[:, None] - x)
+        >>> found = pair_rank_correlation(apart, apart**3)
+        >>> round(found.value, 6), found.without.round(6).tolist()
+        (1.0, [1.0, 1.0, 1.0, 1.0])
+    """
+    one, other = (
+        checked_pairs(side, "pair_rank_correlation: a matrix", least=4) for side in (first, second)
+    )
+    if len(one) != len(other):
+        raise ValueError(
+            f"pair_rank_correlation: matrices of {len(one)} and {len(other)} items; give the same"
+        )
+
+    def rho(kept: np.ndarray) -> float:
+        rows, columns = kept[np.stack(np.triu_indices(len(kept), 1))]
+        return float(spearmanr(one[rows, columns], other[rows, columns])[0])
+
+    return left_out(rho, np.arange(len(one)))

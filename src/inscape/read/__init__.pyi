@@ -60,6 +60,7 @@ from inscape.read.jacobian_lens import local_jacobian as local_jacobian
 from inscape.read.jensen_shannon import jensen_shannon as jensen_shannon
 from inscape.read.kmeans_direction import KMeansDirection as KMeansDirection
 from inscape.read.knn import KNNProbe as KNNProbe
+from inscape.read.knn import vote_of_nearest as vote_of_nearest
 from inscape.read.lape import Lape as Lape
 from inscape.read.lape import equal_sets as equal_sets
 from inscape.read.lape import firing_entropy as firing_entropy

@@ -17,12 +17,55 @@ from __future__ import annotations
 from typing import Any, Literal, no_type_check
 
 import numpy as np
+from jaxtyping import Float, Shaped
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from inscape.core.arrays import like, to_numpy
+from inscape.core.between import check_between
 from inscape.core.neighbours import neighbours
+
+
+def vote_of_nearest(
+    distances: Float[np.ndarray, "_ _"], labels: Shaped[np.ndarray, " n"], k: int
+) -> Shaped[np.ndarray, " n"]:
+    """The label of each item by a vote of its k nearest others, from distances alone: where items
+    have no vectors, such as samples that are compared by transport.
+
+    Args:
+        distances: of every pair, nearer is less; the diagonal is not looked at.
+        labels: of each item, of any kind that can be sorted.
+        k: how many vote.
+
+    Returns:
+        The label with most votes, the first of the sorted labels in a tie.
+
+    Raises:
+        ValueError: no square matrix of as many items as labels, a NaN off the diagonal, or k
+            outside 1 … n − 1.
+
+    Example:
+        >>> x = np.array([0.0, 1.0, 2.0, 7.0, 8.0])
+        >>> labels = np.array(["a", "a", "b", "b", "b"])
+        >>> vote_of_nearest(abs(x[:, None] - x), labels, 1).tolist()
+        ['a', 'a', 'a', 'b', 'b']
+    """
+    n = len(labels)
+    if distances.shape != (n, n):
+        raise ValueError(
+            f"vote_of_nearest: distances of shape {distances.shape} for {n} labels; give one for "
+            "each pair of items"
+        )
+    check_between("vote_of_nearest: k", k, 1, n - 1)
+    far = np.array(distances, dtype=np.float64)
+    np.fill_diagonal(far, np.inf)
+    if np.isnan(far).any():
+        raise ValueError("vote_of_nearest: distances hold NaN, which has no place; leave it out")
+    classes, codes = np.unique(labels, return_inverse=True)
+    near = codes[np.argsort(far, axis=1, kind="stable")[:, :k]]
+    votes = (near[:, :, None] == np.arange(len(classes))).sum(axis=1)
+    return classes[votes.argmax(axis=1)]
 
 
 class KNNProbe(ClassifierMixin, BaseEstimator):

@@ -7,17 +7,29 @@ Reference: Martin, Medri, Bai, Liu, Yan, Rohde and Kolouri (2024), arXiv:2310.06
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from math import comb
 
 import numpy as np
 import pandas as pd
-from scipy.stats import spearmanr
 
 from inscape.charts import predicted_vs_true
-from inscape.compare import circular_transport, lcot_distance, lcot_embedding, line_transport
-from inscape.core import Measured, fact, left_out
+from inscape.compare import (
+    circular_transport,
+    lcot_distances,
+    lcot_embedding,
+    line_transport,
+    total_variation,
+)
+from inscape.core import (
+    Measured,
+    fact,
+    pair_distances,
+    pair_rank_correlation,
+    paired_seconds,
+)
+from inscape.read import vote_of_nearest
 from inscape.study import Bounded, Card, Claim, Run, setting
 from inscape.worlds import every_scene, ink_hues, phase_mixtures, scenes
 
@@ -98,7 +110,7 @@ PRESETS = {
     "small": Config(),
     "full": Config(measures=400, timed=400, samples=1000, rounds=30, pictures=450),
 }
-LCOT, LINE, VARIATION = "LCOT", "line", "total variation"
+EXACT, LCOT, LINE, VARIATION = "exact", "LCOT", "line", "total variation"
 #: at which the change under rotation is checked, so that the grid's error is small
 FINE = 8192
 
@@ -107,13 +119,11 @@ def run(config: Config, run: Run) -> None:
     """Distances of mixtures, what leaves them alone, time, and hues."""
     run.asked("Does a linear embedding of circular measures keep their transport distances?")
     x = phase_mixtures(config.measures, config.samples, rng=run.rng("mixtures"))
-    exact = _pairs(x, circular_transport)
-    found = {LCOT: _embedded(x, config.points), LINE: _pairs(x, line_transport)}
-    found |= {VARIATION: _pairs(x, _variation)}
+    found = _distances(x, config.points)
+    exact = found.pop(EXACT)
     m = Measured("Spearman correlation with exact circular transport", unit="ρ")
-    for name, distances in found.items():
-        rank = left_out(lambda kept, d=distances: _rank(d, exact, kept), np.arange(len(x)))
-        m.put_statistic(name, rank, role="treatment" if name == LCOT else "baseline")
+    ranks = {name: pair_rank_correlation(d, exact) for name, d in found.items()}
+    m.put_each(ranks, roles={LCOT: "treatment"}, role="baseline")
     run.claim("rank", m.value(LCOT))
     run.claim("line", m.value(LINE))
     run.show("rank", m)
@@ -126,56 +136,42 @@ def run(config: Config, run: Run) -> None:
     )
     caption = "Pairs of mixtures: exact circular transport across, the others upwards."
     run.figure("exact", predicted_vs_true(frame, quantity="distance", unit="turns"), caption)
+    _theorems(config, run, x)
+    _timed(config, run)
+    _hues(config, run)
 
+
+def _distances(x: np.ndarray, points: int) -> dict[str, np.ndarray]:
+    """By name the distances of all pairs."""
+    return {
+        LCOT: lcot_distances(x, points),
+        EXACT: pair_distances(x, circular_transport),
+        LINE: pair_distances(x, line_transport),
+        VARIATION: pair_distances(x, total_variation),
+    }
+
+
+def _theorems(config: Config, run: Run, x: np.ndarray) -> None:
+    """The length of every embedding, and what rotating the origin changes."""
     even = (np.arange(config.samples) + 0.5) / config.samples
     lengths = np.sqrt(np.mean([lcot_embedding(row, config.samples) ** 2 for row in x], axis=1))
     gap = max(abs(own - circular_transport(row, even)) for own, row in zip(lengths, x, strict=True))
     run.claim("length", fact("largest difference", gap, "turns"))
     turned = (x + run.rng("turn").uniform()) % 1.0
-    moved = abs(_embedded(turned, FINE) - _embedded(x, FINE)).max()
+    moved = abs(lcot_distances(turned, FINE) - lcot_distances(x, FINE)).max()
     run.claim("rotation", fact("largest change of a distance", float(moved), "turns"))
-    _timed(config, run)
-    _hues(config, run)
-
-
-def _pairs(x: np.ndarray, distance: Callable[[np.ndarray, np.ndarray], float]) -> np.ndarray:
-    out = np.zeros((len(x), len(x)))
-    for i, j in zip(*np.triu_indices(len(x), 1), strict=True):
-        out[i, j] = out[j, i] = distance(x[i], x[j])
-    return out
-
-
-def _embedded(x: np.ndarray, points: int) -> np.ndarray:
-    """LCOT of all pairs."""
-    z = np.stack([lcot_embedding(row, points) for row in x])
-    return np.stack([lcot_distance(z, row[None]) for row in z])
-
-
-def _variation(x: np.ndarray, y: np.ndarray) -> float:
-    """Total variation of histograms of 32 bins."""
-    counts = [np.histogram(side, 32, (0, 1))[0] / len(side) for side in (x, y)]
-    return float(abs(counts[0] - counts[1]).sum() / 2)
-
-
-def _rank(one: np.ndarray, other: np.ndarray, kept: np.ndarray) -> float:
-    part = np.ix_(kept, kept)
-    at = np.triu_indices(len(kept), 1)
-    return float(spearmanr(one[part][at], other[part][at]).statistic)
 
 
 def _timed(config: Config, run: Run) -> None:
-    """Seconds of all pairs, the exact ones from a sample of them."""
+    """Seconds of all pairs, the exact ones from the pairs of twenty mixtures."""
     x = phase_mixtures(config.timed, config.samples, rng=run.rng("timed"))
-    pairs, ratios = config.timed * (config.timed - 1) // 2, []
-    for _ in range(config.rounds):
-        start = time.perf_counter()
-        _embedded(x, config.points)
-        middle = time.perf_counter()
-        _pairs(x[:20], circular_transport)
-        exact = (time.perf_counter() - middle) * pairs / 190
-        ratios.append(exact / (middle - start))
+    ways = {
+        LCOT: partial(lcot_distances, x, config.points),
+        EXACT: partial(pair_distances, x[:20], circular_transport),
+    }
+    seconds = paired_seconds(ways, config.rounds)
     m = Measured("seconds of exact transport over those of LCOT", unit="times")
-    m.put("all pairs", ratios)
+    m.put("all pairs", seconds[EXACT] * comb(config.timed, 2) / comb(20, 2) / seconds[LCOT])
     run.claim("speed", m.value("all pairs"))
 
 
@@ -190,12 +186,8 @@ def _hues(config: Config, run: Run) -> None:
     )
     hues, colour = ink_hues(made.images, rng=run.rng("ink")), made.factors[:, 1].numpy()
     m = Measured("colour named by five neighbours", unit="accuracy")
-    ways = {LCOT: _embedded(hues, config.points), "exact": _pairs(hues, circular_transport)}
-    ways |= {LINE: _pairs(hues, line_transport), VARIATION: _pairs(hues, _variation)}
-    for name, distances in ways.items():
-        np.fill_diagonal(distances, np.inf)
-        near = colour[np.argsort(distances, axis=1)[:, :5]]
-        named = [np.bincount(own).argmax() for own in near]
-        m.put(name, named == colour, role="treatment" if name == LCOT else "baseline")
+    found = _distances(hues, config.points)
+    right = {name: vote_of_nearest(d, colour, 5) == colour for name, d in found.items()}
+    m.put_each(right, roles={LCOT: "treatment"}, role="baseline")
     run.claim("hues", m.gain(LCOT, over=LINE))
     run.show("hues", m)
