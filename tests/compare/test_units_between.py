@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import permutations
+
 import numpy as np
 import pytest
 from sklearn.linear_model import Lasso
@@ -9,6 +11,7 @@ from sklearn.linear_model import Lasso
 from inscape.compare.few_to_one import few_to_one
 from inscape.compare.joint_clusters import joint_clusters, mixed_share
 from inscape.compare.neuron_matching import NeuronMatching, varying_units
+from inscape.compare.unit_matches import matched_copies, unit_matches
 
 
 def halves(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -118,3 +121,51 @@ def test_matches_are_of_the_neurons_that_were_fitted():
         found.transform(x)
     with pytest.raises(ValueError, match="x has 2 neurons, and the x that was fitted had 3"):
         found.by_neuron(x[:, :2], x[:, :2])
+
+
+def test_matches_of_two_networks_are_their_definitions():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(80, 4))
+    # one unit's partner is its mirror, and one has a noisy partner
+    y = np.stack([x[:, 2], -x[:, 1], x[:, 0] + 0.5 * rng.normal(size=80)], axis=1)
+    one, other = halves(x), halves(y)
+    found = unit_matches(one, other)
+
+    def corr(i: int, j: int, half: int) -> float:
+        return np.corrcoef(one[half][:, i], other[half][:, j])[0, 1]
+
+    def one_to_one(half: int, pairs: list[tuple[int, int]]) -> float:
+        return float(np.mean([corr(i, j, half) for i, j in pairs]))
+
+    pairs = max(
+        ([(i, j) for i, j in zip(own, range(3), strict=True)] for own in permutations(range(4), 3)),
+        key=lambda pairs: one_to_one(0, pairs),
+    )
+    assert {(2, 0), (0, 2)} < set(pairs)
+    assert found.fitted == pytest.approx(one_to_one(0, pairs))
+    assert found.matched == pytest.approx(one_to_one(1, pairs))
+    best = [max(corr(i, j, 0) for j in range(3)) for i in range(4)]
+    assert found.best == pytest.approx(np.mean([best[i] for i, _ in pairs]))
+    assert found.best >= found.fitted
+    assert found.alone == np.mean([b < 0.5 for b in best]) == 0.5  # the mirrored unit has none
+    assert unit_matches(one, other, least=-1.0).alone == 0
+    with pytest.raises(ValueError, match="least must be a correlation, −1 to 1, got 2.0"):
+        unit_matches(one, other, least=2.0)
+
+
+def test_a_permuted_copy_is_recovered_and_a_rotated_one_has_the_space_alone():
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(400, 10)) ** 2  # axes that stand out, as units behind a ReLU do
+    found = matched_copies(*halves(x), rng=np.random.default_rng(2))
+    assert found.recovered == 1
+    assert found.space > 0.999
+    assert 0.3 < found.rotated < 0.8
+    # two units that are one cannot be told apart, and the others still can
+    twins = x[:, [0, 0, *range(2, 10)]]
+    shares = [
+        matched_copies(*halves(twins), rng=np.random.default_rng(s)).recovered for s in range(8)
+    ]
+    assert set(shares) <= {0.8, 1.0}
+    assert 0.8 in shares
+    with pytest.raises(ValueError, match="10 units to match on and 9 to score on; give the same"):
+        matched_copies(x, x[:, 1:], rng=rng)

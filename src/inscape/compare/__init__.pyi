@@ -116,6 +116,10 @@ from inscape.compare.translation import cosines as cosines
 from inscape.compare.translation import csls_scores as csls_scores
 from inscape.compare.translation import retrieved as retrieved
 from inscape.compare.triplet_map import TripletMap as TripletMap
+from inscape.compare.unit_matches import Copies as Copies
+from inscape.compare.unit_matches import UnitMatches as UnitMatches
+from inscape.compare.unit_matches import matched_copies as matched_copies
+from inscape.compare.unit_matches import unit_matches as unit_matches
 from inscape.compare.unseen_retrieval import RotatedAlignment as RotatedAlignment
 from inscape.compare.unseen_retrieval import unseen_found as unseen_found
 from inscape.compare.zero_shot import attributes_named as attributes_named

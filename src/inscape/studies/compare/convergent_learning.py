@@ -14,13 +14,14 @@ from torch import nn
 
 from inscape.charts import curves
 from inscape.compare import (
-    NeuronMatching,
-    correlations,
+    Copies,
+    UnitMatches,
     every_pair,
     few_to_one,
     joint_clusters,
+    matched_copies,
     mixed_share,
-    predictivity,
+    unit_matches,
     varying_units,
 )
 from inscape.core import Measured, fact, mean_of_pairs, one_torch_thread
@@ -125,8 +126,6 @@ PRESETS = {
     "full": Config(networks=8, steps=4000, items=1000, rows=20_000),
 }
 SHUFFLED, TRAINED = "shuffled labels", "trained"
-#: of a pair of layers: matched on other rows, and on the fitted ones; best partner; units without
-MATCHED, FITTED, BEST, ALONE = range(4)
 
 
 @one_torch_thread()
@@ -146,13 +145,10 @@ def run(config: Config, run: Run) -> None:
     )
     halves = images[: config.items].chunk(2)
     units = {a: [_units(net, halves) for net in nets] for a, nets in found.nets.items()}
-    pairs = {
-        a: np.stack([every_pair(_matched, layer, len(own)) for layer in zip(*own, strict=True)], 1)
-        for a, own in units.items()
-    }
+    pairs = {a: _every_pair(own) for a, own in units.items()}
     m = Measured("matched correlation", unit="correlation")
     for a, values in pairs.items():
-        for i, layer in enumerate(values[MATCHED]):
+        for i, layer in enumerate(values.matched):
             m.put_statistic(f"{a}, layer {i + 1}", mean_of_pairs(layer), role=found.roles[a])
     last = f"layer {len(SHAPES)}"
     run.claim("trained", m.gain(f"{TRAINED}, {last}", over=f"{UNTRAINED}, {last}"))
@@ -167,16 +163,16 @@ def run(config: Config, run: Run) -> None:
         x="layer",
         nulls=(UNTRAINED,),
     )
-    least = min(np.nanmin(v[BEST] - v[FITTED]) for v in pairs.values())
+    least = min(np.nanmin(v.best - v.fitted) for v in pairs.values())
     run.claim("semi", fact("least gain of the best partner", least, "correlation"))
-    alone = {a: mean_of_pairs(values[ALONE].mean(axis=0)) for a, values in pairs.items()}
+    alone = {a: mean_of_pairs(values.alone.mean(axis=0)) for a, values in pairs.items()}
     m = Measured("units without a partner above 0.5", unit="share")
     m.put_each(alone, roles=found.roles)
     run.claim("partners", m.fall(TRAINED, below=UNTRAINED))
     why = f"In untrained networks the share is {m.value(UNTRAINED).value:.0%}."
     run.claim("alone", m.value(TRAINED), why)
     run.show("alone", m)
-    _copies(config, run, [net[-1] for net in units[TRAINED]])
+    _copies(run, [net[-1] for net in units[TRAINED]])
     _maps(config, run, {a: own[:2] for a, own in units.items()})
 
 
@@ -186,30 +182,22 @@ def _units(net: nn.Module, halves: tuple[torch.Tensor, ...]) -> list[list[np.nda
     return [varying_units(*layer) for layer in both]
 
 
-def _matched(one: list[np.ndarray], two: list[np.ndarray]) -> tuple[float, ...]:
-    """The four measures of a layer of one network and that of another."""
-    (x, x_new), (y, y_new) = one, two
-    match, near = NeuronMatching(signed=True).fit(x, y), correlations(x, y)
-    fitted, best = near[match.matched_, match.index_], near.max(axis=1)
-    alone = (best < 0.5).mean()
-    return match.score(x_new, y_new), fitted.mean(), best[match.matched_].mean(), alone
+def _every_pair(units: list[list[list[np.ndarray]]]) -> UnitMatches:
+    """Of each layer, the matches of every network with every other, (layers, k, k)."""
+    layers = zip(*units, strict=True)
+    found = [every_pair(unit_matches, layer, len(units)) for layer in layers]
+    return UnitMatches(*np.stack(found, axis=1))
 
 
-def _copies(config: Config, run: Run, networks: list[list[np.ndarray]]) -> None:
+def _copies(run: Run, networks: list[list[np.ndarray]]) -> None:
     """The last convolution beside copies of itself whose units are permuted, and rotated."""
-    recovered, values = [], []
-    for k, (x, x_new) in enumerate(networks):
-        rng, d = run.rng("copies", str(k)), x.shape[1]
-        order = rng.permutation(d)
-        recovered.append(
-            (order[NeuronMatching(signed=True).fit(x, x[:, order]).index_] == range(d)).mean()
-        )
-        turn = np.linalg.qr(rng.normal(size=(d, d)))[0]
-        match = NeuronMatching(signed=True).fit(x, x @ turn).score(x_new, x_new @ turn)
-        values.append((match, predictivity(x, x @ turn, rng=rng).value))
+    found = [
+        matched_copies(*sides, rng=run.rng("copies", str(k))) for k, sides in enumerate(networks)
+    ]
+    copies = Copies(*np.transpose(found))
     m = Measured("a rotated copy of the last convolution", unit="correlation, or R²")
-    m.put_each(dict(zip(("matched units", "linear map"), np.array(values).T, strict=True)))
-    run.claim("permuted", fact("units recovered", min(recovered), "share"))
+    m.put_each({"matched units": copies.rotated, "linear map": copies.space})
+    run.claim("permuted", fact("units recovered", min(copies.recovered), "share"))
     run.claim("rotated", m.value("matched units", unit="correlation"))
     run.claim("space", m.value("linear map", unit="R²"))
     run.show("copies", m)
