@@ -80,8 +80,8 @@ CARD = Card(
     ),
     answer="Of the dimensions tried, the longest documents need {dimension:.0f} times as many as "
     "the shortest. Eight vectors find {several:+.1 points} of the documents against one of the same "
-    "size ({several.verdict} at 5 points more), and the hybrid {hybrid:+.1 points} against its "
-    "better part ({hybrid.verdict} at as many).",
+    "size ({several.verdict}: at least 5 points more), and the hybrid {hybrid:+.1 points} against its "
+    "better part ({hybrid.verdict}: at least as many).",
     tiny=dict(bound="supported", dimension="any", several="any", hybrid="any", shuffled="any"),
     differs="The authors fine-tune BERT on MS MARCO with mined negatives; here states are frozen, "
     "the heads pool sentences by learnt attention in place of the first tokens, and negatives are "
