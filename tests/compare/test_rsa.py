@@ -7,7 +7,7 @@ import pytest
 from scipy.spatial.distance import cdist
 from scipy.stats import pearsonr, spearmanr
 
-from inscape.compare.dissimilarity import crossnobis, dissimilarity
+from inscape.compare.dissimilarity import crossnobis, dissimilarities, dissimilarity
 from inscape.compare.linear_cka import linear_cka
 from inscape.compare.noise_ceiling import noise_ceiling
 from inscape.compare.rsa import compare_dissimilarities, dissimilarity_table, rsa
@@ -20,6 +20,18 @@ from tests.compare.references import pair
 def test_dissimilarities_are_scipys(kind):
     x, _ = pair(20)
     np.testing.assert_allclose(dissimilarity(x, kind), cdist(x, x, kind), atol=1e-12)
+
+
+def test_several_representations_are_each_their_own():
+    x, y = pair(12)
+    found = dissimilarities((r for r in (x, y[:, :3])), "cosine")
+    assert found.shape == (2, 12, 12)
+    np.testing.assert_array_equal(found[0], dissimilarity(x, "cosine"))
+    np.testing.assert_array_equal(found[1], dissimilarity(y[:, :3], "cosine"))
+    with pytest.raises(ValueError, match="representations of the same items, got 12, 10"):
+        dissimilarities([x, y[:10]])
+    with pytest.raises(ValueError, match="representations of the same items, got none"):
+        dissimilarities([])
 
 
 def test_mahalanobis_is_euclidean_after_whitening():

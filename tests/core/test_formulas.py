@@ -9,6 +9,7 @@ from inscape.core import (
     Measured,
     above_best,
     best_gain,
+    difference_in_differences,
     least_fall,
     least_gain,
     least_of,
@@ -33,6 +34,7 @@ def test_as_loops_over_items_say(values):
         assert least_gain(*values)[i] == pytest.approx(min(a - c, b - d))
         assert least_of(*values)[i] == min(a, b, c, d)
         assert mean_of(*values)[i] == pytest.approx((a + b + c + d) / 4)
+        assert difference_in_differences(*values)[i] == pytest.approx((a - b) - (c - d))
 
 
 def test_one_condition_may_stand_for_a_half(values):
@@ -43,6 +45,12 @@ def test_one_condition_may_stand_for_a_half(values):
 def test_one_condition_has_a_least_and_a_mean(values):
     np.testing.assert_array_equal(least_of(values[0]), values[0])
     np.testing.assert_array_equal(mean_of(values[0]), values[0])
+
+
+def test_what_both_conditions_gain_alike_is_no_difference(values):
+    a, b, shift, _ = values
+    np.testing.assert_allclose(difference_in_differences(a + shift, a, b + shift, b), 0, atol=1e-12)
+    assert np.abs(difference_in_differences(a + shift, a, b, b)).max() > 1
 
 
 def test_statistics_stay_paired():

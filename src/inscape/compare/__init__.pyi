@@ -17,6 +17,7 @@ from inscape.compare.class_plane import class_plane as class_plane
 from inscape.compare.contrastive_alignment import ContrastiveAlignment as ContrastiveAlignment
 from inscape.compare.contrastive_alignment import among_first as among_first
 from inscape.compare.dissimilarity import crossnobis as crossnobis
+from inscape.compare.dissimilarity import dissimilarities as dissimilarities
 from inscape.compare.dissimilarity import dissimilarity as dissimilarity
 from inscape.compare.dual_bootstrap import DualBootstrap as DualBootstrap
 from inscape.compare.dual_bootstrap import dual_bootstrap as dual_bootstrap
@@ -32,7 +33,9 @@ from inscape.compare.functor import functor_residual as functor_residual
 from inscape.compare.geo_topological import geo_topological as geo_topological
 from inscape.compare.geo_topological import geodesic as geodesic
 from inscape.compare.inter_subject import inter_subject as inter_subject
+from inscape.compare.inter_subject import same_region as same_region
 from inscape.compare.inter_subject import shuffled_items as shuffled_items
+from inscape.compare.inter_subject import shuffled_same_region as shuffled_same_region
 from inscape.compare.items_needed import items_needed as items_needed
 from inscape.compare.jaccard import jaccard as jaccard
 from inscape.compare.jaccard import jaccard_chance as jaccard_chance

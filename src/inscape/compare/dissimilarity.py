@@ -18,6 +18,7 @@ NeuroImage 137 (crossnobis); Nili et al. (2014), PLoS Comput. Biol. 10.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -72,6 +73,32 @@ def dissimilarity(
         # by differences of unit rows, so that near items lose no digits: 1 − cos = ‖a − b‖²/2
         return squareform(pdist(rows / size, "sqeuclidean") / 2)
     return squareform(pdist(rows, kind))
+
+
+def dissimilarities(
+    representations: Iterable[Any], kind: str = "correlation"
+) -> Float64[np.ndarray, "k n n"]:
+    """All pairs of items in each of several representations: layers, regions, subjects.
+
+    Args:
+        representations: (n, d) each, of the same items; widths may differ.
+        kind: as in `dissimilarity`.
+
+    Raises:
+        ValueError: no representation, different numbers of items, or as in `dissimilarity`.
+
+    Example:
+        >>> x = np.array([[0.0, 0.0], [3.0, 4.0]])
+        >>> dissimilarities([x, x[:, :1]], "euclidean")[:, 0, 1].tolist()
+        [5.0, 3.0]
+    """
+    found = [dissimilarity(x, kind) for x in representations]
+    if len({len(d) for d in found}) != 1:
+        raise ValueError(
+            "dissimilarities: needs representations of the same items, got "
+            f"{', '.join(str(len(d)) for d in found) or 'none'}"
+        )
+    return np.stack(found)
 
 
 def crossnobis(

@@ -5,7 +5,8 @@ apart?
 
 Noise of one subject is in one side of each comparison only, so S_pq is not raised by it, as
 similarity within a subject is. It needs the same items of all subjects, and no correspondence of
-their channels.
+their channels. Whether one region matches across subjects is S_pp, whose null is items in an order
+of each subject's own.
 
 Cost: subjects² regions² n².
 Reference: Kriegeskorte, Mur and Bandettini (2008), Front. Syst. Neurosci. 2; Nastase et al. (2019),
@@ -16,6 +17,8 @@ from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Float, Float64
+
+from inscape.core.jackknife import Jackknife, mean_of_pairs
 
 
 def inter_subject(
@@ -47,6 +50,62 @@ def inter_subject(
         raise ValueError("inter_subject: one region tells no items apart; leave it out")
     found = np.corrcoef(flat).reshape(subjects, regions, subjects, regions)
     return np.asarray(found.transpose(1, 3, 0, 2))
+
+
+def same_region(distances: Float[np.ndarray, "subjects regions n n"]) -> list[Jackknife]:
+    """How well each region matches itself in other subjects: S_pp.
+
+    Args:
+        distances: as in `inter_subject`.
+
+    Returns:
+        Of each region, the mean of Pearson's r over ordered pairs of different subjects, jackknifed
+        over subjects.
+
+    Raises:
+        ValueError: fewer than three subjects, of whom leaving one out leaves no pair, or a region
+            that tells no items apart.
+
+    Example:
+        >>> x = np.random.default_rng(0).normal(size=(10, 3))
+        >>> d = np.linalg.norm(x[:, None] - x, axis=2)
+        >>> [round(r.value, 6) for r in same_region(np.stack([d, 2 * d, 3 * d])[:, None])]
+        [1.0]
+    """
+    if len(distances) < 3:
+        raise ValueError(f"same_region: needs at least three subjects, got {len(distances)}")
+    regions = range(distances.shape[1])
+    return [mean_of_pairs(inter_subject(distances[:, [p]])[0, 0]) for p in regions]
+
+
+def shuffled_same_region(
+    distances: Float[np.ndarray, "subjects regions n n"],
+    draws: int,
+    *,
+    rng: np.random.Generator,
+) -> Float64[np.ndarray, "draws regions"]:
+    """`same_region` under its null: items in an order of each subject's own, `shuffled_items`.
+
+    Args:
+        distances: as in `inter_subject`.
+        draws: of the orders.
+        rng: of the orders.
+
+    Returns:
+        The mean of Pearson's r of each region in each draw; the highest of each draw is the null of
+        the best region.
+
+    Raises:
+        ValueError: as in `same_region`.
+
+    Example:
+        >>> d = np.abs(np.subtract.outer(np.arange(9.0), np.arange(9.0)))
+        >>> null = shuffled_same_region(np.stack([d] * 3)[:, None], 2, rng=np.random.default_rng(0))
+        >>> null.shape
+        (2, 1)
+    """
+    moved = (shuffled_items(distances, rng=rng) for _ in range(draws))
+    return np.array([[r.value for r in same_region(one)] for one in moved])
 
 
 def shuffled_items(

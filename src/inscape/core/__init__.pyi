@@ -71,6 +71,7 @@ from inscape.core.foreign import foreign as foreign
 from inscape.core.foreign import reason as reason
 from inscape.core.formulas import above_best as above_best
 from inscape.core.formulas import best_gain as best_gain
+from inscape.core.formulas import difference_in_differences as difference_in_differences
 from inscape.core.formulas import least_fall as least_fall
 from inscape.core.formulas import least_gain as least_gain
 from inscape.core.formulas import least_of as least_of

@@ -7,6 +7,7 @@
     means apart       mean of the first half − mean of the second
     least gain        min over i of s[i] − s[i + half]           the second half: where each starts
     least, mean       min, mean of all
+    difference in differences     (s[0] − s[1]) − (s[2] − s[3])
 
 Each takes one array a condition and works elementwise, so that jackknifed statistics stay paired.
 Cost: one pass.
@@ -132,6 +133,28 @@ def least_of(*conditions: Any) -> Float64[np.ndarray, " *n"]:
 def mean_of(*conditions: Any) -> Float64[np.ndarray, " *n"]:
     """The mean of several conditions; arguments as in `least_of`."""
     return _stacked("mean_of", conditions, 1).mean(axis=0)
+
+
+def difference_in_differences(
+    one: Any, one_before: Any, other: Any, other_before: Any
+) -> Float64[np.ndarray, " *n"]:
+    """By how much more one condition rises over its start than another does over its own.
+
+    Args:
+        one: of the condition after a change.
+        one_before: of the condition before it.
+        other: of the one it is compared with, after.
+        other_before: of that one, before.
+
+    Reference: Angrist and Pischke (2009), Mostly Harmless Econometrics, §5.2.
+
+    Example:
+        >>> difference_in_differences([5.0], [1.0], [4.0], [3.0]).tolist()
+        [3.0]
+    """
+    every = (one, one_before, other, other_before)
+    a, a_before, b, b_before = _stacked("difference_in_differences", every)
+    return (a - a_before) - (b - b_before)
 
 
 def _halves(name: str, both: tuple[Any, ...]) -> Float64[np.ndarray, "2 k ..."]:

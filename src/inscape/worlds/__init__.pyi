@@ -142,6 +142,7 @@ from inscape.worlds.spoken_words import draw_voices as draw_voices
 from inscape.worlds.spoken_words import spoken_words as spoken_words
 from inscape.worlds.spoken_words import written as written
 from inscape.worlds.synthetic_subjects import scanned as scanned
+from inscape.worlds.synthetic_subjects import scanned_subjects as scanned_subjects
 from inscape.worlds.tones import tones as tones
 from inscape.worlds.tongues import Tongues as Tongues
 from inscape.worlds.tongues import tongues as tongues

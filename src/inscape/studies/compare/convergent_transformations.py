@@ -5,22 +5,29 @@ Reference: Marcos-Manchón and Fuentemilla (2025), arXiv:2507.13941; `inscape.co
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from inscape.charts import matrix
+from inscape.charts import cells, matrix
 from inscape.compare import (
     depth_order,
-    dissimilarity,
+    dissimilarities,
     inter_subject,
     noise_ceiling,
     peak_layers,
-    shuffled_items,
+    same_region,
+    shuffled_same_region,
 )
-from inscape.core import Measured, combine, mean_of_pairs, one_torch_thread
+from inscape.core import (
+    Measured,
+    combine,
+    least_of,
+    mean_of,
+    mean_of_pairs,
+    one_torch_thread,
+)
 from inscape.learn import Budget
 from inscape.model import open
 from inscape.nets import layer_rows
@@ -29,7 +36,13 @@ from inscape.recipes import plain_namer
 from inscape.store.mean_states import mean_states
 from inscape.study import Bounded, Card, Claim, Run, arms, setting
 from inscape.study.arms import UNTRAINED
-from inscape.worlds import Scenes, distinct_scenes, factor_accuracy, one_hot_factors, scanned
+from inscape.worlds import (
+    Scenes,
+    distinct_scenes,
+    factor_accuracy,
+    one_hot_factors,
+    scanned_subjects,
+)
 
 CARD = Card(
     slug="convergent-transformations",
@@ -133,27 +146,22 @@ def run(config: Config, run: Run) -> None:
     )
     run.show("accuracy", found.measured("accuracy", unit="share of factors"))
     nets = [layer_rows(net, test.images) for net in found.nets["trained"]]
-    models = {PICTURES: _distances(nets.pop()), TEXTS: _distances(_texts(config, run, test))}
+    models = {
+        PICTURES: dissimilarities(nets.pop()),
+        TEXTS: dissimilarities(_texts(config, run, test)),
+    }
     regions = _scanned(config, run, nets)
     start = [layer_rows(net, test.images) for net in found.nets[UNTRAINED][: len(nets)]]
     _between(config, run, regions, _scanned(config, run, start)[:, : len(SHAPES)])
     _order(run, regions[:, : len(SHAPES)], models)
 
 
-def _distances(states: Iterable[np.ndarray]) -> np.ndarray:
-    """1 − Pearson's r of all pairs of stimuli, of each layer or region."""
-    return np.stack([dissimilarity(x) for x in states])
-
-
 def _scanned(config: Config, run: Run, nets: list[list[np.ndarray]]) -> np.ndarray:
     """The distances of every region of each subject; subject k has the same voxels and noise
     whatever its network has learnt: (subjects, regions, pairs of stimuli).
     """
-    regions = []
-    for k, own in enumerate(nets):
-        rng = run.rng("scan", str(k))
-        regions.append(_distances(scanned(own, config.voxels, noise=config.noise, rng=rng)))
-    return np.stack(regions)
+    made = scanned_subjects(nets, config.voxels, noise=config.noise, rng=run.rng)
+    return np.stack([dissimilarities(own) for own in made])
 
 
 def _texts(config: Config, run: Run, test: Scenes) -> list[np.ndarray]:
@@ -172,35 +180,26 @@ def _between(config: Config, run: Run, regions: np.ndarray, start: np.ndarray) -
     """Regions of different subjects, beside those of untrained subjects, and beside stimuli in an
     order of each subject's own.
     """
-    found, depth = inter_subject(regions), len(SHAPES)
+    depth = len(SHAPES)
     names = [f"depth {i + 1}" for i in range(depth)]
-    names += [f"noise {i + 1}" for i in range(len(found) - depth)]
-    mean = {
-        (p, q): mean_of_pairs(found[p, q]) for p in range(len(names)) for q in range(len(names))
-    }
-    same = [mean[p, p] for p in range(len(names))]
+    names += [f"noise {i + 1}" for i in range(regions.shape[1] - depth)]
+    same, untrained = same_region(regions), same_region(start)
     m = Measured("r of one region in different subjects", unit="Pearson's r")
     for name, own in zip(names, same, strict=True):
         m.put_statistic(name, own, role="treatment" if name.startswith("depth") else "baseline")
-    rng, drawn = run.rng("shuffled"), []
-    for _ in range(config.draws):
-        null = inter_subject(shuffled_items(regions[:, :depth], rng=rng))
-        drawn.append(max(mean_of_pairs(null[p, p]).value for p in range(depth)))
-    before = inter_subject(start)
-    untrained = [mean_of_pairs(before[p, p]) for p in range(depth)]
-    for name, own in zip(names[:depth], untrained, strict=True):
-        m.put_statistic(f"{UNTRAINED}, {name}", own, role="reference")
-    weakest = lambda *r: np.min(np.stack(r), axis=0)  # noqa: E731
+    before = [f"{UNTRAINED}, {name}" for name in names[:depth]]
+    m.put_each(dict(zip(before, untrained, strict=True)), role="reference")
+    null = shuffled_same_region(regions[:, :depth], config.draws, rng=run.rng("shuffled"))
     overall = Measured("r at the weakest depth", unit="Pearson's r")
-    overall.put_statistic("same depth", combine(weakest, *same[:depth]))
-    overall.put_statistic(UNTRAINED, combine(weakest, *untrained), role="reference")
-    overall.put_draws(SHUFFLED, drawn)
+    overall.put_statistic("same depth", combine(least_of, *same[:depth]))
+    overall.put_statistic(UNTRAINED, combine(least_of, *untrained), role="reference")
+    overall.put_draws(SHUFFLED, null.max(axis=1))
     run.claim("learned", overall.gain("same depth", over=UNTRAINED))
     why = f"Untrained subjects match with an r of {overall.value(UNTRAINED).value:.2f}."
     run.claim("match", overall.value("same depth", null=SHUFFLED), why)
-    run.claim("noise", m.combined("mean r of noise", lambda *r: np.mean(r, axis=0), *names[depth:]))
-    rows = [{"row": names[p], "column": names[q], "value": r.value} for (p, q), r in mean.items()]
-    chart = matrix(pd.DataFrame(rows), value="Pearson's r", domain=(-1, 1), cell=46)
+    run.claim("noise", m.combined("mean r of noise", mean_of, *names[depth:]))
+    r = [[mean_of_pairs(pair).value for pair in row] for row in inter_subject(regions)]
+    chart = matrix(cells(np.array(r), names), value="Pearson's r", domain=(-1, 1), cell=46)
     run.figure("connectivity", chart, "Dissimilarities of regions of different subjects, mean r.")
     run.show("same-depth", m, by="condition")
     ceilings = [noise_ceiling(regions[:, p]) for p in range(len(names))]
@@ -229,9 +228,8 @@ def _order(run: Run, regions: np.ndarray, models: dict[str, np.ndarray]) -> None
     run.claim("order", m.value(PICTURES))
     run.claim("language", m.gain(PICTURES, over=TEXTS))
     run.show("order", m)
-    peak, by = Measured("peak layer", unit="share of the depth"), "depth of the region"
-    for name, own in peaks.items():
-        grid = {(name, i + 1): at for i, at in enumerate(own.T)}
-        peak.put_each(grid, by=("condition", by))
+    by = "depth of the region"
+    grid = {(name, i + 1): at for name, own in peaks.items() for i, at in enumerate(own.T)}
+    peak = Measured("peak layer", unit="share of the depth").put_each(grid, by=("condition", by))
     caption = "The layer of a model that a region is most like."
     run.curve("peaks", peak.evidence(), caption, x=by)
