@@ -35,3 +35,9 @@ class Autoencoder(nn.Module):
     def forward(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
         """Reconstructions."""
         return self.decode(self.encode(x))
+
+    def round_trip(self, z: Float[Tensor, "n latent"]) -> Float[Tensor, "n latent"]:
+        """Latents decoded and encoded again, E(D(z)): the map whose iterates
+        `inscape.shape.latent_field.follow` follows.
+        """
+        return self.encode(self.decode(z))

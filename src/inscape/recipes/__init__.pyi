@@ -1,5 +1,6 @@
 """Made by `make stubs`: what loads on first use, for editors and type checkers."""
 
+from inscape.recipes.denoisers import denoiser as denoiser
 from inscape.recipes.digit_classifiers import classifier as classifier
 from inscape.recipes.digit_classifiers import noisy_classifier as noisy_classifier
 from inscape.recipes.digit_classifiers import trained as trained

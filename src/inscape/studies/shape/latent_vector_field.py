@@ -17,12 +17,13 @@ from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 
 from inscape.charts import curves
-from inscape.core import Measured, least_fall, one_torch_thread
+from inscape.core import Measured, least_fall, least_of, one_torch_thread
 from inscape.learn import Budget, Gradient
 from inscape.nets import Autoencoder
+from inscape.recipes import denoiser
 from inscape.shape import attractors, follow, pursuit_error, spectral_radius
 from inscape.study import Bounded, Card, Claim, Run, setting
-from inscape.study.arms import UNTRAINED, Arm, arms
+from inscape.study.arms import UNTRAINED, arms
 from inscape.worlds import drawn_digits
 
 CARD = Card(
@@ -106,9 +107,13 @@ def run(config: Config, run: Run) -> None:
     (bank, _), (test, _) = (drawn_digits(None, known, rng=run.rng()) for known in (True, False))
     bank, new = bank[run.rng("order").permutation(len(bank))].flatten(1), test.flatten(1)
     turned = test.rot90(1, (2, 3)).flatten(1)
+    rule = Gradient(schedule="cosine")
     found = arms(
         run,
-        {f"{n:,} digits": _arm(config, bank[:n]) for n in config.sizes},
+        {
+            f"{n:,} digits": denoiser(lambda: Autoencoder(64, LATENT), bank[:n], config.noise, rule)
+            for n in config.sizes
+        },
         metrics={},
         budget=Budget(config.steps),
     )
@@ -122,8 +127,7 @@ def run(config: Config, run: Run) -> None:
         m.put_each({arm: one[what] for arm, one in looked.items()}, roles={UNTRAINED: "reference"})
     trained = list(looked)[1:]
     explained = _explained([looked[arm] for arm in trained], run.rng("dictionaries"))
-    least = lambda *s: np.min(s, axis=0)  # noqa: E731
-    run.claim("converge", rest.combined("least share", least, *trained, kind="share"))
+    run.claim("converge", rest.combined("least share", least_of, *trained, kind="share"))
     run.claim("memory", near.value(trained[0]))
     run.claim("general", near.value(trained[-1]))
     run.claim("fewer", near.combined("least fall of the share", least_fall, *trained, kind="gain"))
@@ -158,32 +162,15 @@ def run(config: Config, run: Run) -> None:
     _elsewhere(config, run, found.nets[trained[-1]][0], bank[: config.sizes[-1]], new, turned)
 
 
-def _arm(config: Config, known: Tensor) -> Arm:
-    def batches(rng: np.random.Generator, k: int) -> tuple[Tensor, Tensor]:
-        x = known[rng.choice(len(known), 64)]
-        return x + config.noise * torch.from_numpy(rng.normal(size=x.shape)).float(), x
-
-    return Arm(
-        net=lambda k: Autoencoder(64, LATENT),
-        batches=batches,
-        objective=lambda net, b: (net(b[0]) - b[1]).square().sum(1).mean(),
-        update=Gradient(schedule="cosine"),
-    )
-
-
-def _map(net: Any, z: Tensor) -> Tensor:
-    return net.encode(net.decode(z))
-
-
 @torch.no_grad()
 def _follow(config: Config, net: Any, known: Tensor, new: Tensor, run: Run) -> dict[str, Any]:
     """Where held-out digits and noise go in one network."""
-    f, z = partial(_map, net), net.encode(new)
-    found = follow(f, z, config.iterations)
+    z = net.encode(new)
+    found = follow(net.round_trip, z, config.iterations)
     apart = torch.pdist(known).median()
     distance = torch.cdist(net.decode(found.ends), known).amin(1)
     start = torch.from_numpy(run.rng("noise").normal(size=(1000, LATENT))).float().tanh()
-    still = follow(f, start, config.iterations)
+    still = follow(net.round_trip, start, config.iterations)
     own, _ = attractors(found.ends, 0.05)
     free, _ = attractors(still.ends, 0.05)
     directions = torch.from_numpy(ortho_group(LATENT, seed=run.rng("basis")).rvs()).float()
@@ -197,7 +184,7 @@ def _follow(config: Config, net: Any, known: Tensor, new: Tensor, run: Run) -> d
         "row": {
             "from digits": len(own),
             "from noise": len(free),
-            "spectral radius": float(np.median(spectral_radius(f, own))),
+            "spectral radius": float(np.median(spectral_radius(net.round_trip, own))),
             "ends at a training digit": float((distance < apart / 4).float().mean()),
         },
     }
@@ -227,9 +214,9 @@ def _elsewhere(
     config: Config, run: Run, net: Any, known: Tensor, new: Tensor, turned: Tensor
 ) -> None:
     """Scores that should tell digits from digits turned by a right angle."""
-    f, both = partial(_map, net), torch.cat([new, turned])
-    ends, _ = attractors(follow(f, net.encode(known), config.iterations).ends, 0.05)
-    early = follow(f, net.encode(both), EARLY, keep=EARLY)
+    both = torch.cat([new, turned])
+    ends, _ = attractors(follow(net.round_trip, net.encode(known), config.iterations).ends, 0.05)
+    early = follow(net.round_trip, net.encode(both), EARLY, keep=EARLY)
     scores = {
         "trajectory": early.distance_to(ends).numpy(),
         "reconstruction error": (net(both) - both).square().sum(1).numpy(),
