@@ -8,7 +8,13 @@ import pytest
 import torch
 
 from inscape.nets.small_resnet import SmallResnet
-from inscape.nets.small_vit import SmallVit, attention_distance, middle_field, receptive_field
+from inscape.nets.small_vit import (
+    SmallVit,
+    attention_distance,
+    head_distances,
+    middle_field,
+    receptive_field,
+)
 
 
 def made(**more) -> SmallVit:
@@ -57,6 +63,27 @@ def test_distance_of_attention_of_known_weights():
     for i in range(9):
         right[i, i + 1 if i % 3 < 2 else i - 1] = 0.5  # the rest went to a class token
     assert attention_distance(right, 4) == 4
+
+
+@pytest.mark.parametrize("token", [True, False])
+def test_heads_attend_as_far_as_the_weights_between_patches_say(token):
+    net, x = made(token=token), torch.randn(2, 3, 16, 16)
+    found = head_distances(net, x)
+    assert found.shape == (3, 4)
+    assert not found.requires_grad
+    place = [(4.0 * (i // 4), 4.0 * (i % 4)) for i in range(16)]
+    weights = net.attention(x)[1, :, 2, int(token) :, int(token) :]  # block 1, head 2
+    slow = []
+    for picture in weights.tolist():
+        for i, row in enumerate(picture):
+            far = [
+                w * ((place[i][0] - r) ** 2 + (place[i][1] - c) ** 2) ** 0.5
+                for w, (r, c) in zip(row, place, strict=True)
+            ]
+            slow.append(sum(far) / sum(row))
+    assert float(found[1, 2]) == pytest.approx(sum(slow) / len(slow), rel=1e-5)
+    assert found.min() > 0
+    assert found.std() > 1e-4  # heads differ
 
 
 def test_the_receptive_field_of_a_known_sum():

@@ -22,6 +22,7 @@ from inscape.nets.relu_attention import relu_attention as relu_attention
 from inscape.nets.small_resnet import SmallResnet as SmallResnet
 from inscape.nets.small_vit import SmallVit as SmallVit
 from inscape.nets.small_vit import attention_distance as attention_distance
+from inscape.nets.small_vit import head_distances as head_distances
 from inscape.nets.small_vit import middle_field as middle_field
 from inscape.nets.small_vit import receptive_field as receptive_field
 from inscape.nets.taylor_shift import TaylorShift as TaylorShift

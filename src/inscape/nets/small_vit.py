@@ -133,6 +133,32 @@ def attention_distance(weights: Float[Tensor, "*rest t t"], patch: int) -> Float
     return ((weights * far).sum(dim=-1) / weights.sum(dim=-1)).mean(dim=-1)
 
 
+@torch.no_grad()
+def head_distances(
+    net: SmallVit, images: Float[Tensor, "n c h w"]
+) -> Float[Tensor, "blocks heads"]:
+    """How far each head attends: `attention_distance` of its patches, mean over pictures, in pixels.
+
+    Args:
+        net: a transformer; what its class token attends to, and what attends to it, is left out.
+        images: square pictures.
+
+    Raises:
+        ValueError: as in `attention_distance`.
+
+    Reference: Raghu et al. (2021), arXiv:2108.08810, section 4; Dosovitskiy et al. (2021),
+    arXiv:2010.11929, figure 7.
+
+    Example:
+        >>> net = SmallVit(3, 24, 10, width=16, blocks=2)
+        >>> head_distances(net, torch.zeros(1, 3, 24, 24)).shape
+        torch.Size([2, 4])
+    """
+    tokens = len(net.first)
+    between = net.attention(images)[..., tokens:, tokens:]
+    return attention_distance(between, net.patches.stride[0]).mean(dim=1)
+
+
 def receptive_field(
     features: Float[Tensor, "n f"], x: Float[Tensor, "n c h w"], centre: tuple[float, float]
 ) -> Float[Tensor, ""]:

@@ -15,6 +15,7 @@ from inscape.recipes.speech_encoders import encoders as encoders
 from inscape.recipes.speech_encoders import heard as heard
 from inscape.recipes.speech_encoders import hidden_frames_found as hidden_frames_found
 from inscape.recipes.speech_encoders import tuned_to_phones as tuned_to_phones
+from inscape.recipes.trained_kinds import trained_kinds as trained_kinds
 from inscape.recipes.two_sides import Sides as Sides
 from inscape.recipes.two_sides import Weights as Weights
 from inscape.recipes.two_sides import pooling_weights as pooling_weights

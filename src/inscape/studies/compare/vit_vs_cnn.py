@@ -16,13 +16,19 @@ import torch
 from torch import Tensor
 
 from inscape.charts import cells, matrix
-from inscape.compare import PairTable, linear_cka, linear_table, similarity_map
-from inscape.core import Measured, one_torch_thread
+from inscape.compare import linear_cka, linear_cka_map
+from inscape.core import (
+    Measured,
+    difference_in_differences,
+    least_gain,
+    mean_of,
+    one_torch_thread,
+)
 from inscape.learn import Budget, Gradient
-from inscape.nets import SmallResnet, SmallVit, attention_distance, layer_rows, middle_field
-from inscape.recipes import namer
+from inscape.nets import SmallResnet, SmallVit, head_distances, layer_rows, middle_field
+from inscape.recipes import namer, trained_kinds
 from inscape.study import Bounded, Card, Claim, Run, setting
-from inscape.study.arms import UNTRAINED, arms
+from inscape.study.arms import UNTRAINED, Trained
 from inscape.worlds.captioned_scenes import COUNTS, SIDE, distinct_scenes, factor_accuracy
 
 CARD = Card(
@@ -110,8 +116,8 @@ PRESETS = {
     "full": Config(networks=6, steps=20_000, width=192, channels=32, items=540),
 }
 VIT, RESNET = "transformer", "residual network"
-ROLES: dict[str, Any] = {f"{UNTRAINED} {kind}": "reference" for kind in (VIT, RESNET)}
 PATCH, MIDDLE = 4, 3
+GROWN = "difference over that before training"
 
 
 @one_torch_thread()
@@ -119,65 +125,54 @@ def run(config: Config, run: Run) -> None:
     """Train both kinds, compare layers, take skips away."""
     run.asked("Are layers of a vision transformer more alike than those of a residual network?")
     test = distinct_scenes(config.items, which=run.rng("items"), rng=run.rng("new"))
-    kinds = {
-        VIT: lambda: SmallVit(3, SIDE, sum(COUNTS), patch=PATCH, width=config.width),
-        RESNET: lambda: SmallResnet(3, sum(COUNTS), config.channels),
-    }
-    nets, right = {}, {}
-    for kind, net in kinds.items():
-        found = arms(
-            run,
-            {kind: namer(net, Gradient(lr=2e-3, schedule="cosine"))},
-            metrics={"accuracy": lambda net, k: factor_accuracy(net(test.images), test.factors)},
-            budget=Budget(config.steps),
-            seeds=config.networks,
-            name=kind.replace(" ", "-"),
-        )
-        nets[kind], nets[f"untrained {kind}"] = found.nets[kind], found.nets[UNTRAINED]
-        right[kind] = found.values["accuracy"][kind].mean(axis=1)
+    rule = Gradient(lr=2e-3, schedule="cosine")
+    found = trained_kinds(
+        run,
+        {
+            VIT: namer(
+                lambda: SmallVit(3, SIDE, sum(COUNTS), patch=PATCH, width=config.width), rule
+            ),
+            RESNET: namer(lambda: SmallResnet(3, sum(COUNTS), config.channels), rule),
+        },
+        metrics={"accuracy": lambda net, k: factor_accuracy(net(test.images), test.factors)},
+        budget=Budget(config.steps),
+        seeds=config.networks,
+    )
     maps = {
-        kind: np.stack([similarity_map(_tables(net, test.images)).values for net in own])
-        for kind, own in nets.items()
+        kind: np.stack([linear_cka_map(layer_rows(net, test.images)).values for net in own])
+        for kind, own in found.nets.items()
     }
     apart = {kind: own[:, ~np.eye(own.shape[1], dtype=bool)] for kind, own in maps.items()}
     m = Measured("mean CKA of different layers", unit="CKA", kind="bounded")
-    m.put_each({kind: own.mean(axis=1) for kind, own in apart.items()}, roles=ROLES)
+    m.put_each({kind: own.mean(axis=1) for kind, own in apart.items()}, roles=found.roles)
     run.claim("uniform", m.gain(VIT, over=RESNET))
-    run.claim("trained", m.combined("difference over that before training", _grown, *maps))
+    run.claim("trained", m.combined(GROWN, difference_in_differences, *maps))
     run.show("uniform", m)
     for name, kind in (("vit", VIT), ("resnet", RESNET)):
         mean = maps[kind].mean(axis=0)
         frame = cells(mean, [f"block {i + 1}" for i in range(len(mean))])
         chart = matrix(frame, value="CKA", domain=(0, 1), cell=52)
         run.figure(name, chart, f"CKA of the blocks of one {kind}, mean over random starts.")
-    _between(run, nets, test.images)
-    _skips(run, nets[VIT], test.images)
-    _fields(run, nets, test.images[:64])
+    _between(run, found.nets, test.images)
+    _skips(run, found.nets[VIT], test.images)
+    _fields(run, found, test.images[:64])
     order = run.rng("permuted").permutation(config.items)
+    both = (VIT, RESNET)
+    last = {kind: [layer_rows(net, test.images)[-1] for net in found.nets[kind]] for kind in both}
     permuted = Measured("CKA with permuted pictures", unit="CKA")
-    for kind in (VIT, RESNET):
-        last = [layer_rows(net, test.images)[-1] for net in nets[kind]]
-        permuted.put(kind, [linear_cka(h, h[order]) for h in last], role="baseline")
-    run.claim("permuted", permuted.combined("mean of both", lambda a, b: (a + b) / 2, VIT, RESNET))
+    chance = {kind: [linear_cka(h, h[order]) for h in own] for kind, own in last.items()}
+    permuted.put_each(chance, role="baseline")
+    run.claim("permuted", permuted.combined("mean of both", mean_of, *both))
+    right = {kind: found.values["accuracy"][kind].mean(axis=1) for kind in both}
     accuracy = Measured("share of factors named", unit="accuracy").put_each(right)
     run.claim("matched", accuracy.gain(VIT, over=RESNET))
     run.show("accuracy", accuracy)
 
 
-def _grown(vit: Any, vit_before: Any, resnet: Any, resnet_before: Any) -> Any:
-    """By how much training moves the difference of the two kinds."""
-    return (vit - vit_before) - (resnet - resnet_before)
-
-
-def _tables(net: Any, images: Tensor, *without: int) -> list[PairTable]:
-    """Of every block, what CKA compares."""
-    return [linear_table(h) for h in layer_rows(net, images, *without)]
-
-
 def _between(run: Run, nets: dict[str, Any], images: Tensor) -> None:
     """CKA of the blocks of the two kinds, pair by pair of random starts."""
     pairs = zip(nets[VIT], nets[RESNET], strict=True)
-    maps = [similarity_map(*(_tables(net, images) for net in pair)).values for pair in pairs]
+    maps = [linear_cka_map(*(layer_rows(net, images) for net in pair)).values for pair in pairs]
     mean = np.mean(maps, axis=0)
     rows, columns = ([f"block {i + 1}" for i in range(n)] for n in mean.shape)
     frame = cells(mean, [f"{VIT}, {row}" for row in rows], columns)
@@ -189,8 +184,8 @@ def _skips(run: Run, nets: list[Any], images: Tensor) -> None:
     """CKA of blocks before a middle one and from it on, with its skips and without."""
 
     def across(net: Any, *without: int) -> float:
-        before, after = _tables(net, images)[:MIDDLE], _tables(net, images, *without)[MIDDLE:]
-        return float(similarity_map(before, after).values.mean())
+        before, after = layer_rows(net, images), layer_rows(net, images, *without)
+        return float(linear_cka_map(before[:MIDDLE], after[MIDDLE:]).values.mean())
 
     m = Measured("CKA across a block", unit="CKA", kind="bounded")
     m.put("with skips", [across(net) for net in nets], role="reference")
@@ -199,29 +194,27 @@ def _skips(run: Run, nets: list[Any], images: Tensor) -> None:
     run.show("skips", m)
 
 
-def _fields(run: Run, nets: dict[str, Any], images: Tensor) -> None:
+def _fields(run: Run, found: Trained, images: Tensor) -> None:
     """How far the first block sees, before training and after, and how far heads attend."""
-    far = {kind: [middle_field(net, images) for net in own] for kind, own in nets.items()}
-    m = Measured("receptive field of the first block", unit="pixels").put_each(far, roles=ROLES)
+    far = {kind: [middle_field(net, images) for net in own] for kind, own in found.nets.items()}
+    m = Measured("receptive field of the first block", unit="pixels")
+    m.put_each(far, roles=found.roles)
     after, before = (m.gain(f"{a}{VIT}", over=f"{a}{RESNET}") for a in ("", f"{UNTRAINED} "))
-    least = lambda a, b, c, d: np.minimum(a - c, b - d)  # noqa: E731
-    lesser = m.combined("difference of the kinds, the lesser of trained and untrained", least, *far)
+    lesser = m.combined(
+        "difference of the kinds, the lesser of trained and untrained", least_gain, *far
+    )
     why = (
         f"The difference is {after.value:.1f} pixels after training and {before.value:.1f} before."
     )
     run.claim("field", lesser, why)
-    grown = m.combined("difference over that before training", _grown, *far)
+    grown = m.combined(GROWN, difference_in_differences, *far)
     caption = "Receptive field of the first block: transformers over residual networks."
     run.table("field-differences", [after, before, grown], caption)
     run.show("fields", m)
-    with torch.no_grad():
-        reach = [
-            attention_distance(n.attention(images)[..., 1:, 1:], PATCH).mean(dim=1)
-            for n in nets[VIT]
-        ]
+    reach = torch.stack([head_distances(net, images) for net in found.nets[VIT]])
     rows = [
         {"block": b + 1, "head": h + 1, "pixels": float(v)}
-        for b, line in enumerate(torch.stack(reach).mean(dim=0).tolist())
+        for b, line in enumerate(reach.mean(dim=0).tolist())
         for h, v in enumerate(sorted(line))
     ]
     run.table("attention", pd.DataFrame(rows), "Mean distance of attention, heads in order of it.")
