@@ -142,7 +142,7 @@ def test_nothing_is_left_behind(model, vector, error, monkeypatch):
         model.generate(TEXTS, 2, edits=Add(Scope("resid_post.1"), vector))
     monkeypatch.undo()
     assert live_hooks(model.net) == hooks
-    assert not model._standing
+    assert model.edits == ()
     torch.testing.assert_close(
         model.run(TEXTS, "resid_post.2")["resid_post.2"], base, rtol=0, atol=0
     )

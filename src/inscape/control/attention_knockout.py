@@ -26,6 +26,7 @@ from torch import Tensor
 from inscape.core.errors import ModelError
 from inscape.core.site import Site
 from inscape.model.model import Model
+from inscape.model.within_thread import own_hook
 
 
 @contextmanager
@@ -36,7 +37,7 @@ def attention_knockout(
     keys: Bool[Tensor, "_ _"],
 ) -> Iterator[None]:
     """A block in which, in those layers, no query position attends to a key position of its own
-    example.
+    example, in this thread.
 
     Args:
         model: a transformer with attention patterns; whole prompts are run in the block, not single
@@ -92,7 +93,10 @@ def attention_knockout(
             "of them"
         )
     modules = [place.module for place in places]
-    handles = [module.register_forward_pre_hook(before, with_kwargs=True) for module in modules]
+    handles = [
+        module.register_forward_pre_hook(own_hook(before, backward=True), with_kwargs=True)
+        for module in modules
+    ]
     try:
         yield
     finally:

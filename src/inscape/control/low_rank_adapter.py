@@ -37,6 +37,7 @@ from inscape.core.site import Site
 from inscape.model.invocation import fed
 from inscape.model.model import Model
 from inscape.model.network import Inputs
+from inscape.model.within_thread import own_hook
 
 
 @dataclass(frozen=True)
@@ -191,8 +192,8 @@ def writers(model: Model, point: str, blocks: Sequence[int]) -> list[str]:
 
 @contextmanager
 def attached(model: Model, adapters: LowRankAdapters) -> Iterator[Model]:
-    """A block inside which the model computes with adapters; several blocks add up, and edits act
-    on what they give.
+    """A block inside which the model computes with adapters, in this thread; several blocks add
+    up, and edits act on what they give.
 
     Args:
         model: run it, generate with it or train in the block.
@@ -205,7 +206,9 @@ def attached(model: Model, adapters: LowRankAdapters) -> Iterator[Model]:
     try:
         for name in adapters.names:
             module = _layer(model, adapters, name)
-            handles.append(module.register_forward_hook(_added(adapters, name)))
+            handles.append(
+                module.register_forward_hook(own_hook(_added(adapters, name), backward=True))
+            )
         yield model
     finally:
         for handle in handles:

@@ -39,6 +39,7 @@ from inscape.core.batch import Tokens
 from inscape.core.errors import ModelError, suggest
 from inscape.core.threads import one_torch_thread
 from inscape.model.model import Model
+from inscape.model.within_thread import own_hook
 
 #: sub-modules that are named by what they do: the module that holds this point's tap
 PARTS = {"mlp": "mlp_act", "attention": "z"}
@@ -327,7 +328,7 @@ def _caught(
     out = f"resid_post.{layer}"
     module = model.net.get_submodule(root)
     handle = module.register_forward_pre_hook(
-        lambda _m, a, k: called.append((a, dict(k))), with_kwargs=True
+        own_hook(lambda _m, a, k: called.append((a, dict(k)))), with_kwargs=True
     )
     try:
         h = model.run(tokens, out)[out][:, -1].float()

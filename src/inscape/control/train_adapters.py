@@ -30,6 +30,7 @@ from inscape.core.errors import ModelError
 from inscape.core.rng import generator, torch_generator
 from inscape.model.graph import constants
 from inscape.model.model import Model
+from inscape.model.within_thread import own_hook
 
 
 @dataclass(frozen=True)
@@ -271,7 +272,9 @@ def _loss(net: Any, head: nn.Module, lesson: Lesson, device: torch.device) -> Te
     before = marked.roll(
         -1, 1
     )  # the token before a marked one predicts it; no row's first is marked, so none wraps
-    only = head.register_forward_pre_hook(lambda _m, args: (args[0][before][None], *args[1:]))
+    only = head.register_forward_pre_hook(
+        own_hook(lambda _m, args: (args[0][before][None], *args[1:]))
+    )
     try:
         # padding is on the right and no marked token sees what follows it, so no mask is needed
         logits = net(input_ids=ids, use_cache=False).logits[0]

@@ -74,7 +74,6 @@ from inscape.model.hooks import hooked as hooked
 from inscape.model.hooks import pick as pick
 from inscape.model.hooks import put as put
 from inscape.model.hooks import tensors_in as tensors_in
-from inscape.model.hooks import within_thread as within_thread
 from inscape.model.identity import changed as changed
 from inscape.model.identity import digest as digest
 from inscape.model.identity import packaged as packaged
@@ -139,6 +138,10 @@ from inscape.model.taps import Place as Place
 from inscape.model.unembed import Readout as Readout
 from inscape.model.unembed import logit_factor as logit_factor
 from inscape.model.untrained import untrained as untrained
+from inscape.model.within_thread import in_backward as in_backward
+from inscape.model.within_thread import own_forward as own_forward
+from inscape.model.within_thread import own_hook as own_hook
+from inscape.model.within_thread import within_thread as within_thread
 from inscape.model.word_vectors import shared_word_vectors as shared_word_vectors
 from inscape.model.word_vectors import word_vectors as word_vectors
 from inscape.model.zoo import ZooCard as ZooCard

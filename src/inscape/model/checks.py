@@ -32,6 +32,7 @@ from inscape.model.modes import evaluating
 from inscape.model.network import Network
 from inscape.model.norms import gain
 from inscape.model.unembed import logit_factor
+from inscape.model.within_thread import own_hook
 
 TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-8, torch.bfloat16: 5e-2, torch.float16: 1e-2}
 TEXTS = (
@@ -576,7 +577,7 @@ def _seeing(model: Network, seen: _Seen) -> Iterator[None]:
         seen.taken.append(_leading([*args, *named.values()]).clone())
         seen.given.append(_leading(out.values() if isinstance(out, dict) else [out, *out]).clone())
 
-    handles = [m.register_forward_hook(note, with_kwargs=True) for m in noted.values()]
+    handles = [m.register_forward_hook(own_hook(note), with_kwargs=True) for m in noted.values()]
     try:
         yield
     finally:

@@ -23,6 +23,7 @@ from torch import nn
 from inscape.core.site import Site
 from inscape.model.invocation import invocation
 from inscape.model.taps import Atlas
+from inscape.model.within_thread import own_forward
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +62,7 @@ class CompiledBlocks:
         placed = [block for block in self.forwards if "forward" not in block.__dict__]
         try:
             for block in placed:
-                block.forward = self.forwards[block]  # type: ignore[method-assign]
+                block.forward = own_forward(block, self.forwards[block])  # type: ignore[method-assign]
             yield
         finally:
             for block in placed:

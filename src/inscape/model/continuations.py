@@ -39,6 +39,7 @@ from inscape.model.lengths import dynamic, fresh
 from inscape.model.modes import evaluating, uncompiled
 from inscape.model.network import Network
 from inscape.model.reach import refuse_unread
+from inscape.model.within_thread import own_hook
 
 #: edits for the prompts of a batch, given their numbers; row r of the pass is sample r % samples of
 # prompt r // samples
@@ -215,7 +216,7 @@ class _Loop:
         def begin(_module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
             state.step((args[0] if args else kwargs["hidden_states"]).shape[1])
 
-        handle = model.atlas.blocks[0].register_forward_pre_hook(begin, with_kwargs=True)
+        handle = model.atlas.blocks[0].register_forward_pre_hook(own_hook(begin), with_kwargs=True)
         try:
             with (
                 evaluating(model.net),

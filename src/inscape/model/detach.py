@@ -26,6 +26,7 @@ from inscape.core.site import Site
 from inscape.model.model import Model
 from inscape.model.norms import gain, is_norm, norms, with_constant_scale
 from inscape.model.taps import Place
+from inscape.model.within_thread import own_hook
 
 RULES = ("norm", "attention", "mlp")
 
@@ -60,7 +61,9 @@ def detached(model: Model, rules: Sequence[str] = RULES) -> Iterator[Model]:
         if "norm" in rules:
             # gains first: reading one calls the module
             found = [(module, gain(module)) for _, module in norms(model.atlas.body)]
-            handles += [module.register_forward_hook(_constant_scale(g)) for module, g in found]
+            handles += [
+                module.register_forward_hook(own_hook(_constant_scale(g))) for module, g in found
+            ]
         for site in model.sites:
             if "attention" in rules and site.point in ("q", "k"):
                 handles.append(_cut(model.atlas.place(site)))
@@ -112,7 +115,7 @@ def _cut(place: Place) -> Any:
     def hook(_module: nn.Module, _args: Any, out: Tensor) -> Tensor:
         return place.view.write(out, len(out), lambda h: h.detach())
 
-    return place.module.register_forward_hook(hook)
+    return place.module.register_forward_hook(own_hook(hook))
 
 
 def _gate(model: Model, site: Site) -> list[Any]:
@@ -134,6 +137,6 @@ def _gate(model: Model, site: Site) -> list[Any]:
         return (x.view_as(y) * constant.view_as(y), *args[1:])
 
     return [
-        place.module.register_forward_hook(before),
-        after.module.register_forward_pre_hook(ratio),
+        place.module.register_forward_hook(own_hook(before)),
+        after.module.register_forward_pre_hook(own_hook(ratio)),
     ]

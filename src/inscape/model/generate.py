@@ -8,6 +8,7 @@ padded.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,6 +25,7 @@ from inscape.model.lengths import dynamic, fresh
 from inscape.model.modes import evaluating, uncompiled
 from inscape.model.network import Network
 from inscape.model.reach import refuse_unread
+from inscape.model.within_thread import own_hook
 
 
 def generate(
@@ -112,7 +114,6 @@ def _continue(
 ) -> torch.Tensor:
     from transformers import GenerationConfig
 
-    own = getattr(model.net, "generation_config", None)
     end = end_tokens(model)
     pad = getattr(model.tokenizer, "pad_token_id", None)
     decodes = model.family is not None and model.family.decoder
@@ -132,10 +133,11 @@ def _continue(
         state.step(stream.shape[1])
 
     # the first block sees every step, which not every architecture's body does
-    handle = model.atlas.blocks[0].register_forward_pre_hook(begin, with_kwargs=True)
+    handle = model.atlas.blocks[0].register_forward_pre_hook(own_hook(begin), with_kwargs=True)
+    # transformers fills whatever an explicit configuration leaves open from the network's own
+    bare = copy.copy(model.net)  # the same modules; other threads may generate with the network
+    bare.generation_config = GenerationConfig()  # type: ignore[assignment]
     try:
-        # transformers fills whatever an explicit configuration leaves open from the network's own
-        model.net.generation_config = GenerationConfig()
         with (
             evaluating(model.net),
             uncompiled(),
@@ -146,12 +148,11 @@ def _continue(
             hooked(model.atlas, state, [], planned, stop=False),
         ):
             torch.manual_seed(seed)
-            full = model.net.generate(
+            full = bare.generate(  # type: ignore[operator]
                 ids, attention_mask=torch.ones_like(ids), generation_config=settings
             )
     finally:
         handle.remove()
-        model.net.generation_config = own
     return full[:, 1 if decodes else ids.shape[1] :].cpu()
 
 

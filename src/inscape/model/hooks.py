@@ -8,7 +8,6 @@ inside a context and are gone after it, whatever was raised.
 from __future__ import annotations
 
 import inspect
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, is_dataclass, replace
@@ -22,6 +21,7 @@ from inscape.core.errors import SiteError
 from inscape.core.site import Site
 from inscape.model.axes import unshown
 from inscape.model.taps import Atlas, Place
+from inscape.model.within_thread import in_backward, within_thread
 
 
 class Stop(BaseException):
@@ -220,7 +220,7 @@ def _register(module: nn.Module, side: str, order: _Order, state: Pass, total: i
 
     def act(value: Any) -> Any:
         nonlocal count
-        if not mine() and not (state.differentiating and _in_backward()):
+        if not mine() and not (state.differentiating and in_backward()):
             return value
         changed = value
         now, count = count, count + 1
@@ -250,19 +250,6 @@ def _register(module: nn.Module, side: str, order: _Order, state: Pass, total: i
         return exchanged(module, args, kwargs, act)
 
     return module.register_forward_pre_hook(before, with_kwargs=True)
-
-
-def within_thread() -> Callable[[], bool]:
-    """What tells whether a hook is called in the thread that placed it, and not by a pass of
-    another one through the same network.
-    """
-    caller = threading.get_ident()
-    return lambda: threading.get_ident() == caller
-
-
-def _in_backward() -> bool:
-    """Whether this is a thread of autograd's, which computes a checkpointed part again."""
-    return bool(torch._C._current_graph_task_id() != -1)
 
 
 def _is_now(place: Place, call: int) -> bool:

@@ -25,6 +25,7 @@ from jaxtyping import Bool, Int
 from torch import Tensor, nn
 
 from inscape.core.errors import ModelError
+from inscape.model.within_thread import own_hook
 
 if TYPE_CHECKING:
     from inscape.model.hooks import Pass
@@ -173,7 +174,9 @@ def feeding(net: nn.Module, what: Fed) -> Iterator[Fed]:
 
     try:
         if waits:
-            handles = [m.register_forward_pre_hook(told, with_kwargs=True) for m in _layers(net)]
+            handles = [
+                m.register_forward_pre_hook(own_hook(told), with_kwargs=True) for m in _layers(net)
+            ]
         yield what
     finally:
         for handle in handles:

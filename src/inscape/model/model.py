@@ -53,7 +53,7 @@ class Model(Network):
         `inscape.model.generate`.
         """
         return generate(
-            self, prompts, max_new_tokens, [*self._standing, *as_edits(edits)], temperature, seed
+            self, prompts, max_new_tokens, [*self.edits, *as_edits(edits)], temperature, seed
         )
 
     def untrained(self, seed: int = 0) -> Model:

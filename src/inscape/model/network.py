@@ -12,7 +12,9 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import fields
+from types import MappingProxyType
 from typing import Any, Self
 
 import numpy as np
@@ -34,7 +36,7 @@ from inscape.model.chat import texts_of
 from inscape.model.compiled import CompiledBlocks
 from inscape.model.family import Family
 from inscape.model.hashing import weights_hash, weights_sums
-from inscape.model.hooks import Pass, Stop, first_tensor, hooked, pick, within_thread
+from inscape.model.hooks import Pass, Stop, first_tensor, hooked, pick
 from inscape.model.invocation import Fed, feeding, invocation
 from inscape.model.modes import evaluating, uncompiled, unwrapped
 from inscape.model.pass_state import carrying, trial
@@ -42,6 +44,7 @@ from inscape.model.reach import refuse_uncalled, refuse_unread
 from inscape.model.registry import built_in, family_of, sees_all, towers
 from inscape.model.sound import framed
 from inscape.model.taps import Atlas
+from inscape.model.within_thread import own_hook, within_thread
 
 #: what can be run: texts, messages, tokens, token ids, a batch, named tensors, or one tensor for a
 # plain network
@@ -52,6 +55,12 @@ _PACKAGES = ("torch.", "transformers.", "peft.")
 
 #: what a network raises at inputs that are not its own
 _FOREIGN = (RuntimeError, ValueError, TypeError, LookupError, AttributeError, AssertionError)
+
+
+#: edits of the enclosing `edited` blocks, by the id of their model; of each thread its own
+_STANDING: ContextVar[Mapping[int, tuple[Edit, ...]]] = ContextVar(
+    "standing", default=MappingProxyType({})
+)
 
 
 class Network:
@@ -99,7 +108,6 @@ class Network:
         self.processor: Any = None
         self.origin: dict[str, Any] | None = None
         self.refused: dict[Site, str] = {}
-        self._standing: list[Edit] = []
         self._called_once: set[Site] = set()
         self.notes: dict[str, Any] = {}
         self._hash: tuple[str, str] | None = None
@@ -175,8 +183,8 @@ class Network:
 
     @property
     def edits(self) -> tuple[Edit, ...]:
-        """The edits of the enclosing `edited` blocks."""
-        return tuple(self._standing)
+        """The edits of the enclosing `edited` blocks of this thread."""
+        return _STANDING.get().get(id(self), ())
 
     @property
     def weights_hash(self) -> str:
@@ -405,7 +413,7 @@ class Network:
         before = identity.pieces(self.net) if self._state is None else None
         planned = [
             (site, e)
-            for e in [*self._standing, *as_edits(edits)]
+            for e in [*self.edits, *as_edits(edits)]
             for site in self.select(e.scope.sites)
         ]
         learn(self, [*catch, *(site for site, _ in planned)], batch)
@@ -588,16 +596,23 @@ class Network:
     def edited(self, edits: Edit | Sequence[Edit]) -> Iterator[Self]:
         """A block inside which `run` and `generate` act under these edits; gone after it, whatever
         was raised.
+
+        It is a block of this thread: whatever others do with the model meanwhile is unedited, a
+        thread started inside the block included.
         """
         added = as_edits(edits)
         for edit in added:
             self.select(edit.scope.sites)
-        before = list(self._standing)
-        self._standing = before + added
+        before = self.edits
+        self._stand((*before, *added))
         try:
             yield self
         finally:
-            self._standing = before
+            self._stand(before)
+
+    def _stand(self, edits: tuple[Edit, ...]) -> None:
+        others = {key: held for key, held in _STANDING.get().items() if key != id(self)}
+        _STANDING.set({**others, id(self): edits} if edits else others)
 
     def _allowed(self, sites: list[Site]) -> list[Site]:
         for site in sites:
@@ -701,7 +716,7 @@ class Network:
             yield
             return
         handle = head.register_forward_pre_hook(
-            lambda _m, args: (state.gather(Site("logits"), args[0]), *args[1:])
+            own_hook(lambda _m, args: (state.gather(Site("logits"), args[0]), *args[1:]))
         )
         try:
             yield

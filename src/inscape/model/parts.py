@@ -49,6 +49,7 @@ from inscape.model.layout import View
 from inscape.model.modes import evaluating
 from inscape.model.network import Network
 from inscape.model.taps import Place
+from inscape.model.within_thread import own_hook
 
 Tensors = Mapping[str, Tensor]
 #: what a tensor or a module that a wrong table names leads to
@@ -288,7 +289,7 @@ def _taken(model: Network, batch: Batch) -> dict[str, list[Tensor]]:
     def note(module: nn.Module, args: tuple[Any, ...]) -> None:
         seen[id(module)] += [x.clone() for x in args[:1] if isinstance(x, Tensor)]
 
-    handles = [m.register_forward_pre_hook(note) for m in modules.values()]
+    handles = [m.register_forward_pre_hook(own_hook(note)) for m in modules.values()]
     try:
         if wanted:
             model.run(batch, Site("resid_post", layers[-1]))
@@ -333,7 +334,7 @@ def _unturned(rotating: list[nn.Module]) -> Iterator[None]:
             return torch.ones_like(out[0]), torch.zeros_like(out[1])
         return out
 
-    handles = [m.register_forward_hook(still) for m in rotating]
+    handles = [m.register_forward_hook(own_hook(still)) for m in rotating]
     try:
         yield
     finally:

@@ -25,9 +25,10 @@ from torch import Tensor, nn
 
 from inscape.core.batch import Batch
 from inscape.model.hashing import plain_bytes
-from inscape.model.hooks import Pass, tensors_in, within_thread
+from inscape.model.hooks import Pass, tensors_in
 from inscape.model.identity import packaged
 from inscape.model.modes import evaluating, uncompiled
+from inscape.model.within_thread import within_thread
 
 _NAME = "carries"
 #: how deep what lies in an attribute is followed

@@ -29,9 +29,10 @@ from torch import Tensor, nn
 from inscape.core.batch import Batch
 from inscape.core.errors import SiteError
 from inscape.core.site import Site
-from inscape.model.hooks import Pass, exchanged, pick, put, tensors_in, within_thread
+from inscape.model.hooks import Pass, exchanged, pick, put, tensors_in
 from inscape.model.modes import evaluating, uncompiled
 from inscape.model.pass_state import trial
+from inscape.model.within_thread import within_thread
 
 #: tokens of the examples that are tried
 _LENGTH = 12

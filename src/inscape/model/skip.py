@@ -17,11 +17,13 @@ from torch import Tensor
 from inscape.core.edit import Replace, Scope
 from inscape.core.errors import ModelError
 from inscape.model.model import Model
+from inscape.model.within_thread import own_forward
 
 
 @contextmanager
 def begun_at(model: Model, layer: int, stream: Tensor) -> Iterator[None]:
-    """Inside, `model.run` computes nothing before block `layer`, which is given `stream`.
+    """Inside, `model.run` computes nothing before block `layer`, which is given `stream`; other
+    threads compute everything.
 
     Args:
         model: a causal language model; its input ids still give the batch's size and positions.
@@ -41,7 +43,7 @@ def begun_at(model: Model, layer: int, stream: Tensor) -> Iterator[None]:
     passed = blocks[:layer]
     try:
         for block in passed:
-            block.forward = _hand_on  # type: ignore[method-assign]
+            block.forward = own_forward(block, _hand_on)  # type: ignore[method-assign]
         with model.edited(Replace(Scope(f"resid_pre.{layer}"), stream)):
             yield
     finally:
