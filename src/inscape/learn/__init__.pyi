@@ -9,6 +9,7 @@ from inscape.learn.dense_info_nce import dense_info_nce as dense_info_nce
 from inscape.learn.dense_info_nce import nearest_cells as nearest_cells
 from inscape.learn.ema_target import EmaTarget as EmaTarget
 from inscape.learn.ema_target import SelfPredicting as SelfPredicting
+from inscape.learn.ema_target import follow_slowly as follow_slowly
 from inscape.learn.ema_target import predict_target as predict_target
 from inscape.learn.fit import Budget as Budget
 from inscape.learn.fit import Diverged as Diverged
@@ -20,6 +21,13 @@ from inscape.learn.gradient import Gradient as Gradient
 from inscape.learn.info_nce import info_nce as info_nce
 from inscape.learn.isotropy_penalty import agreement_and_isotropy as agreement_and_isotropy
 from inscape.learn.isotropy_penalty import isotropy_penalty as isotropy_penalty
+from inscape.learn.linear_flow import crossing as crossing
+from inscape.learn.linear_flow import linear_flow as linear_flow
+from inscape.learn.linear_flow import linear_plateau as linear_plateau
+from inscape.learn.linear_flow import linear_time as linear_time
+from inscape.learn.linear_prediction import PairMoments as PairMoments
+from inscape.learn.linear_prediction import descend as descend
+from inscape.learn.linear_prediction import prediction_loss as prediction_loss
 from inscape.learn.log_uniform import log_uniform as log_uniform
 from inscape.learn.masked_contrast import frame_scores as frame_scores
 from inscape.learn.masked_contrast import masked_contrast as masked_contrast

@@ -66,6 +66,19 @@ def predict_target(
     return (2 - 2 * F.cosine_similarity(found, wanted, dim=1)).mean()
 
 
+@torch.no_grad()
+def follow_slowly(slow: nn.Module, net: nn.Module, decay: float) -> None:
+    """Move a slow copy towards its network: ``slow ← decay · slow + (1 − decay) · net``.
+
+    Args:
+        slow: a copy of the network; changed in place.
+        net: the network.
+        decay: m, between 0 and 1.
+    """
+    for behind, own in zip(slow.parameters(), net.parameters(), strict=True):
+        behind.lerp_(own, 1 - decay)
+
+
 @dataclass(frozen=True)
 class EmaTarget:
     """An update rule after each of whose steps the target follows the network.
@@ -97,16 +110,10 @@ class _Following:
     def __init__(self, decay: float, inner: Steps, both: SelfPredicting) -> None:
         self._decay, self._inner, self._both = decay, inner, both
 
-    @torch.no_grad()
-    def _follow(self) -> None:
-        pairs = zip(self._both.target.parameters(), self._both.net.parameters(), strict=True)
-        for slow, fast in pairs:
-            slow.lerp_(fast, 1 - self._decay)
-
     def step(self, objective: Callable[[nn.Module, Any], Tensor], batch: Any) -> float:
         """One step on one batch; the loss before it."""
         loss = self._inner.step(objective, batch)
-        self._follow()
+        follow_slowly(self._both.target, self._both.net, self._decay)
         return loss
 
     def state_dict(self) -> dict[str, Any]:

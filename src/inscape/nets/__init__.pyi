@@ -1,6 +1,7 @@
 """Made by `make stubs`: what loads on first use, for editors and type checkers."""
 
 from inscape.nets.autoencoder import Autoencoder as Autoencoder
+from inscape.nets.deep_linear import DeepLinear as DeepLinear
 from inscape.nets.dense_embedding import DenseEmbedding as DenseEmbedding
 from inscape.nets.efficientnet_lite import EfficientNetLite0 as EfficientNetLite0
 from inscape.nets.efficientnet_lite import SamePadded as SamePadded
