@@ -1,5 +1,6 @@
 """Made by `make stubs`: what loads on first use, for editors and type checkers."""
 
+from inscape.learn.column_decay import ColumnDecay as ColumnDecay
 from inscape.learn.correlation_loss import correlation_loss as correlation_loss
 from inscape.learn.correlation_loss import transport_loss as transport_loss
 from inscape.learn.cost import Cost as Cost

@@ -29,5 +29,6 @@ from inscape.nets.small_vit import receptive_field as receptive_field
 from inscape.nets.taylor_shift import TaylorShift as TaylorShift
 from inscape.nets.taylor_shift import switch_length as switch_length
 from inscape.nets.taylor_shift import taylor_attention as taylor_attention
+from inscape.nets.tied_autoencoder import TiedAutoencoder as TiedAutoencoder
 from inscape.nets.two_encoders import PooledEncoder as PooledEncoder
 from inscape.nets.two_encoders import TwoEncoders as TwoEncoders

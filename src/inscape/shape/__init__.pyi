@@ -27,6 +27,8 @@ from inscape.shape.neighbour_distances import Distances as Distances
 from inscape.shape.neighbour_distances import neighbour_distances as neighbour_distances
 from inscape.shape.neural_collapse import NeuralCollapse as NeuralCollapse
 from inscape.shape.neural_collapse import neural_collapse as neural_collapse
+from inscape.shape.overlap import Overlap as Overlap
+from inscape.shape.overlap import overlap as overlap
 from inscape.shape.parallelism import dichotomy as dichotomy
 from inscape.shape.parallelism import parallelism as parallelism
 from inscape.shape.participation_ratio import participation_ratio as participation_ratio
@@ -48,6 +50,8 @@ from inscape.shape.projection_margin import misranked as misranked
 from inscape.shape.projection_margin import misranked_bound as misranked_bound
 from inscape.shape.projection_margin import misranking as misranking
 from inscape.shape.rankme import rankme as rankme
+from inscape.shape.scaling_law import ScalingLaw as ScalingLaw
+from inscape.shape.scaling_law import scaling_law as scaling_law
 from inscape.shape.soft_nearest_neighbour import SoftNearest as SoftNearest
 from inscape.shape.soft_nearest_neighbour import soft_nearest_neighbour as soft_nearest_neighbour
 from inscape.shape.sparse_codes import Detector as Detector

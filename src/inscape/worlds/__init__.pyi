@@ -98,6 +98,7 @@ from inscape.worlds.planted_concept import plant as plant
 from inscape.worlds.planted_concept import planted_concept as planted_concept
 from inscape.worlds.planted_covariances import PlantedCovariances as PlantedCovariances
 from inscape.worlds.planted_covariances import planted_covariances as planted_covariances
+from inscape.worlds.power_law_features import PowerLawFeatures as PowerLawFeatures
 from inscape.worlds.programs import english_words as english_words
 from inscape.worlds.programs import fill as fill
 from inscape.worlds.programs import programs as programs
