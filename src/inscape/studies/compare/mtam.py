@@ -99,7 +99,9 @@ CARD = Card(
     "planted bands with an AUC of 0.95, 1.00 and 0.93. AUC with both is 0.92, 0.95 and 1.00; over "
     "five worlds its interval begins at 0.44, 0.68 and 0.48. The gain over other sentences' texts, "
     "0.6, 0.5 and 0.2 points, is supported on no seed. On seed 2 the interval of the gain on noise "
-    "begins at −3.03 points. 300 steps are few: from text 0.65 are named.",
+    "begins at −3.03 points. 300 steps are few: from text 0.65 are named, where a logistic "
+    "regression of the same vectors names 0.76. Of the band powers it names 0.65 (seed 0), more "
+    "than any network, and its largest weights are the planted bands in all five worlds.",
     seeds=3,
     minutes=dict(tiny=0.2, small=6),
     figure="accuracy",
