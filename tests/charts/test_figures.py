@@ -1,6 +1,7 @@
 """Figures show their table's own numbers, name their interval and unit, and leave the page's
 look to the theme."""
 
+import html
 import re
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import vl_convert
 
 from inscape.charts import bars, heatmap, histogram, layers, scatter, theme, world
+from inscape.charts.specification import checked
 from tests.charts import tables
 from tests.charts.drawing import rows, settings, texts
 
@@ -176,6 +178,49 @@ def test_many_groups_are_shown_at_both_ends_and_few_all_in_order():
         f"group {v} ({n})" for v, n in _sorted(frame.head(6))
     ]
     assert "lowest" not in few
+
+
+LONG = (
+    "untrained self-distilled transformer",
+    "random tokens but words of feeling, one layer's direction",
+)
+
+
+def _labels(names):
+    """Of the label of each bar, its lines and where the middle of them is, px."""
+    frame = tables.groups(len(names)).drop(columns="n").assign(group=names, value=range(len(names)))
+    chart = bars.values_by_group(frame)
+    svg = vl_convert.vegalite_to_svg(chart.to_dict(), config=theme.config(), allowed_base_urls=[])
+    found = {}
+    for y, label in re.findall(r'<text text-anchor="end"[^>]*,([\d.]+)\)"[^>]*>(.*?)</text>', svg):
+        lines = [html.unescape(t) for t in re.findall(r"(?:^|>)([^<>]+)", label)]
+        down = sum(map(float, re.findall(r'dy="([\d.]+)"', label)))
+        found[" ".join(lines)] = lines, float(y) + down / 2
+    return chart, found
+
+
+def test_a_long_name_is_written_whole_on_two_lines_beside_its_bar():
+    names = ["trained", "untrained", *LONG]
+    chart, found = _labels(names)
+    assert [found[name][0] for name in names] == [
+        ["trained"],
+        ["untrained"],
+        ["untrained self-distilled", "transformer"],
+        ["random tokens but words of", "feeling, one layer's direction"],
+    ]
+    places = np.array([found[name][1] for name in names])
+    assert np.diff(places) == pytest.approx([32, 32, 32], abs=3)
+    assert checked(chart.to_dict())  # a page draws it
+
+
+def test_short_names_and_one_that_has_no_space_stay_on_their_line():
+    chart, found = _labels(["trained", "untrained"])
+    assert [found[name][0] for name in ("trained", "untrained")] == [["trained"], ["untrained"]]
+    assert not [key for key, _ in settings(chart) if key in ("labelExpr", "labelBaseline")]
+    assert ("step", 19) in settings(chart)
+    chart, found = _labels([LONG[0], "x" * 60])
+    assert LONG[0] in found
+    assert [name[-1] for name in found if name.startswith("x")] == ["…"]  # too long for its room
 
 
 def _sorted(frame):

@@ -11,6 +11,7 @@ from inscape.charts.frame import inline as inline
 from inscape.charts.frame import ordered as ordered
 from inscape.charts.frame import plain as plain
 from inscape.charts.frame import titled as titled
+from inscape.charts.frame import two_lines as two_lines
 from inscape.charts.heatmap import cells as cells
 from inscape.charts.heatmap import matrix as matrix
 from inscape.charts.histogram import null_distribution as null_distribution

@@ -1,7 +1,7 @@
 """One value per group with its interval, sorted: errors per country, scores per task.
 
 Where there are many groups, the lowest and the highest are shown side by side on one scale. The bar
-is the value, the thin line on it the named interval.
+is the value, the thin line on it the named interval. A long name is written on two lines.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import altair as alt
 import pandas as pd
 
 from inscape.charts import theme
-from inscape.charts.frame import fit, inline, ordered, titled
+from inscape.charts.frame import fit, inline, ordered, titled, two_lines
 
 
 def values_by_group(
@@ -69,9 +69,9 @@ def _panel(rows: pd.DataFrame, title: str, interval: str) -> alt.LayerChart:
         scale=alt.Scale(zero=True),
         axis=alt.Axis(tickCount=5),
     )
-    y = alt.Y(
-        "name:N", title=None, sort=ordered(rows, "name"), axis=alt.Axis(grid=False, labelLimit=190)
-    )
+    names = ordered(rows, "name")
+    broken = two_lines(names)
+    y = alt.Y("name:N", title=None, sort=names, axis=alt.Axis(grid=False, labelLimit=190, **broken))
     shown = {"value": title, "low": "low", "high": "high", "null": "null"}
     tooltip = [alt.Tooltip("group:N"), *([alt.Tooltip("n:Q")] if "n" in rows.columns else [])]
     tooltip += [
@@ -92,4 +92,4 @@ def _panel(rows: pd.DataFrame, title: str, interval: str) -> alt.LayerChart:
                 x="null:Q"
             )
         )
-    return alt.layer(*layers, data=data, height=alt.Step(19))
+    return alt.layer(*layers, data=data, height=alt.Step(32 if broken else 19))

@@ -82,6 +82,38 @@ def titled(name: str, unit: str) -> str:
     return f"{name} ({unit})" if unit and f" {unit} " not in f" {name} " else name
 
 
+#: letters of a label that fit on a line, beside bars
+LINE = 30
+
+
+def two_lines(names: Iterable[str]) -> dict[str, Any]:
+    """Options of a vertical axis that write long labels on two lines, centred on their tick.
+
+    A label is broken at the last space that leaves its first line at most `LINE` letters; one
+    without such a space stays on one line, which the axis may cut.
+
+    Args:
+        names: what the labels say.
+
+    Returns:
+        ``labelExpr`` and ``labelBaseline`` of Vega-Lite; nothing where no label is broken.
+
+    Example:
+        >>> two_lines(["trained", "untrained"])
+        {}
+        >>> sorted(two_lines(["untrained self-distilled transformer"]))
+        ['labelBaseline', 'labelExpr']
+    """
+    if not any(len(name) > LINE and " " in name[1 : LINE + 1] for name in names):
+        return {}
+    at = f"lastindexof(slice(datum.label, 0, {LINE + 1}), ' ')"
+    broken = f"length(datum.label) > {LINE} && {at} > 0"
+    lines = f"[slice(datum.label, 0, {at}), slice(datum.label, {at} + 1)]"
+    # the place of a label is that of its first line, which is above the tick where there are two
+    baseline = {"condition": {"test": broken, "value": "bottom"}, "value": "middle"}
+    return {"labelExpr": f"{broken} ? {lines} : datum.label", "labelBaseline": baseline}
+
+
 def fit(
     columns: int = 1,
     *,
