@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from inscape.learn.info_nce import info_nce
 from inscape.learn.isotropy_penalty import agreement_and_isotropy, isotropy_penalty
-from inscape.learn.von_neumann_entropy import i_vne, von_neumann_entropy
+from inscape.learn.von_neumann_entropy import i_vne, von_neumann_entropy, with_entropy
 from inscape.shape.entropy_rank import entropy_rank
 
 
@@ -48,6 +48,18 @@ def test_the_poles_of_entropy():
     angles = torch.arange(8) * torch.pi / 4
     circle = torch.stack([angles.cos(), angles.sin(), torch.zeros(8)], 1)
     assert float(von_neumann_entropy(circle)) == pytest.approx(math.log(2), rel=1e-6)
+
+
+def test_a_loss_falls_by_the_strength_times_the_entropy():
+    h, loss = rows(12, 5).requires_grad_(), torch.tensor(3.0, dtype=torch.float64)
+    entropy = float(von_neumann_entropy(h.detach()))
+    for strength in (0.5, -0.5):
+        found = with_entropy(loss, h, strength)
+        assert found.item() == pytest.approx(3 - strength * entropy)
+        step = torch.autograd.grad(found, h)[0]
+        moved = float(von_neumann_entropy((h - 0.01 * step).detach())) - entropy
+        assert moved * strength > 0  # a step down the loss moves the entropy to that side
+    assert with_entropy(loss, h, 0.0) is loss
 
 
 def test_rows_and_their_mirror_images_have_the_entropy_rank_of_shape():

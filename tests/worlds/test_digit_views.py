@@ -18,6 +18,7 @@ from inscape.worlds.digit_views import (
     painted,
     shuffled_names,
     standard_painted,
+    styled_digits,
 )
 
 
@@ -96,6 +97,32 @@ def test_a_labelled_batch_is_moved_digits_with_their_names():
     assert torch.equal(names, same)
     assert torch.equal(images, moved(digits, rng=stream(), turn=0.0, shift=0.0))
     assert not torch.equal(images, labelled(6, True, rng=stream(4))[0])
+
+
+def test_all_digits_are_labelled_once_in_their_order():
+    for known in (True, False):
+        images, names = labelled(None, known, rng=stream(4))
+        digits, same = drawn_digits(None, known, rng=stream())
+        assert torch.equal(names, same)
+        assert torch.equal(images, moved(digits, rng=stream(4)))
+        assert not torch.equal(images, moved(digits, rng=stream(5)))
+
+
+def test_digits_are_shared_out_over_styles_with_their_names():
+    styles = ("dark", "light", "stripes")
+    pictures, names = styled_digits(9, styles, rng=stream(3))
+    rng = stream(3)
+    shapes, same = labelled(9, True, rng=rng)
+    assert torch.equal(names, same)
+    for i, style in enumerate(styles):
+        part = slice(3 * i, 3 * i + 3)
+        assert torch.equal(pictures[part], standard_painted(shapes[part], style, rng=rng))
+    assert not torch.equal(pictures, styled_digits(9, styles[::-1], rng=stream(3))[0])
+    for n, own in ((8, styles), (6, ())):
+        with pytest.raises(ValueError, match="n must be a multiple of the styles, got"):
+            styled_digits(n, own, rng=stream())
+    with pytest.raises(ValueError, match="styled_digits: n must be a whole number from 1 on"):
+        styled_digits(0, styles, rng=stream())
 
 
 def test_shuffled_names_are_those_of_the_digit_whatever_the_picture():

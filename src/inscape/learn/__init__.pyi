@@ -40,3 +40,4 @@ from inscape.learn.relation_embedding import relation_loss as relation_loss
 from inscape.learn.vicreg import vicreg as vicreg
 from inscape.learn.von_neumann_entropy import i_vne as i_vne
 from inscape.learn.von_neumann_entropy import von_neumann_entropy as von_neumann_entropy
+from inscape.learn.von_neumann_entropy import with_entropy as with_entropy

@@ -47,6 +47,23 @@ def von_neumann_entropy(h: Float[Tensor, "n d"]) -> Float[Tensor, ""]:
     return -(shares * shares.clamp_min(torch.finfo(h.dtype).tiny).log()).sum()
 
 
+def with_entropy(
+    loss: Float[Tensor, ""], h: Float[Tensor, "n d"], strength: float
+) -> Float[Tensor, ""]:
+    """Any loss less α times the entropy of the representation it is made of.
+
+    Args:
+        loss: of the task, such as a cross-entropy.
+        h: representations of the batch, (n, d).
+        strength: α; above 0 entropy rises (VNE⁺), below 0 it falls (VNE⁻), at 0 it is not computed.
+
+    Example:
+        >>> round(float(with_entropy(torch.tensor(2.0), torch.eye(4), 0.5)), 4)
+        1.3069
+    """
+    return loss - strength * von_neumann_entropy(h) if strength else loss
+
+
 def i_vne(
     a: Float[Tensor, "n d"],
     b: Float[Tensor, "n d"],

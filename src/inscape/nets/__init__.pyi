@@ -12,6 +12,7 @@ from inscape.nets.frame_encoder import FrameEncoder as FrameEncoder
 from inscape.nets.image_text import ImageText as ImageText
 from inscape.nets.joint_embedding import JointEmbedding as JointEmbedding
 from inscape.nets.joint_embedding import picture_encoder as picture_encoder
+from inscape.nets.joint_embedding import picture_network as picture_network
 from inscape.nets.joint_embedding import projector as projector
 from inscape.nets.layer_rows import layer_rows as layer_rows
 from inscape.nets.layer_rows import place_rows as place_rows

@@ -1,4 +1,5 @@
-"""A small picture encoder with a projector, as self-supervised learning of two views trains it.
+"""A small picture encoder with a projector, as self-supervised learning of two views trains it, or
+with any other head.
 
     picture → convolutions of stride 2, each with a rectifier → linear, rectifier → representation
     representation → linear, batch norm, rectifier, linear → embedding
@@ -12,6 +13,7 @@ representations before the projector.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
 
 from jaxtyping import Float
@@ -46,6 +48,35 @@ def picture_encoder(
         channels, side = made, (side + 1) // 2
     layers += [nn.Flatten(), nn.Linear(channels * side**2, width), nn.ReLU()]
     return nn.Sequential(*layers)
+
+
+def picture_network(
+    channels: int,
+    side: int,
+    head: nn.Module,
+    width: int = 64,
+    convolutions: Sequence[int] = (16, 32),
+) -> nn.Sequential:
+    """A picture encoder and a head on its representations, a classifier or a projector.
+
+    Args:
+        channels: of the pictures.
+        side: pixels along a side.
+        head: takes representations, (n, width).
+        width: of the representation.
+        convolutions: as in `picture_encoder`.
+
+    Returns:
+        The network; its attribute ``encoder`` gives representations, ``head`` is the head.
+
+    Example:
+        >>> import torch
+        >>> net = picture_network(3, 18, nn.Linear(5, 10), width=5)
+        >>> net(torch.zeros(2, 3, 18, 18)).shape, net.encoder(torch.zeros(2, 3, 18, 18)).shape
+        (torch.Size([2, 10]), torch.Size([2, 5]))
+    """
+    encoder = picture_encoder(channels, side, width, convolutions)
+    return nn.Sequential(OrderedDict(encoder=encoder, head=head))
 
 
 class JointEmbedding(nn.Module):

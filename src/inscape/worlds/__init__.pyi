@@ -45,6 +45,7 @@ from inscape.worlds.digit_views import noisy as noisy
 from inscape.worlds.digit_views import painted as painted
 from inscape.worlds.digit_views import shuffled_names as shuffled_names
 from inscape.worlds.digit_views import standard_painted as standard_painted
+from inscape.worlds.digit_views import styled_digits as styled_digits
 from inscape.worlds.facts import Recall as Recall
 from inscape.worlds.facts import facts as facts
 from inscape.worlds.facts import recall as recall

@@ -22,6 +22,7 @@ Reference: for styles as domains, Gulrajani and Lopez-Paz (2020), DomainBed, arX
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -112,7 +113,7 @@ def noisy(
 
 
 def labelled(
-    n: int,
+    n: int | None,
     known: bool,
     *,
     rng: np.random.Generator,
@@ -123,7 +124,7 @@ def labelled(
     """Digits at random places and angles, and what they are: a batch for a classifier.
 
     Args:
-        n: how many, drawn with replacement.
+        n: how many, drawn with replacement; None for all of them once, in order.
         known: training digits, or the others.
         rng: of digits, places and angles.
         turn: as in `moved`.
@@ -132,7 +133,8 @@ def labelled(
             shuffled once.
     """
     digits, true = _digits()
-    rows = rng.choice(np.arange(KNOWN) if known else np.arange(KNOWN, len(digits)), n)
+    pool = np.arange(KNOWN) if known else np.arange(KNOWN, len(digits))
+    rows = pool if n is None else rng.choice(pool, n)
     shown = moved(digits[rows], rng=rng, turn=turn, shift=shift)
     return shown, (true if names is None else names)[rows]
 
@@ -180,3 +182,35 @@ def standard_painted(
 ) -> Float[Tensor, "n 3 18 18"]:
     """`painted`, with pixels scaled to a mean near 0 and a deviation near 1."""
     return (painted(shapes, style, rng=rng) - 0.5) / 0.25
+
+
+def styled_digits(
+    n: int, styles: Sequence[str], *, rng: np.random.Generator
+) -> tuple[Float[Tensor, "n 3 18 18"], Int[Tensor, " n"]]:
+    """Training digits at random places and angles, as many in each of several styles, and what they
+    are: a batch for a classifier that is tested in another style.
+
+    Args:
+        n: how many in all, drawn with replacement; a multiple of the number of styles.
+        styles: of `STYLES`; the first n / styles digits are in the first one, and so on.
+        rng: of digits, places, angles and colours.
+
+    Returns:
+        Pictures with pixels scaled as `standard_painted` does, and the digits.
+
+    Raises:
+        ValueError: no digit, no style or an unknown one, or digits that cannot be shared out.
+
+    Example:
+        >>> pictures, names = styled_digits(8, ("dark", "light"), rng=np.random.default_rng(0))
+        >>> pictures.shape, bool(pictures[:4].mean() < 0 < pictures[4:].mean())
+        (torch.Size([8, 3, 18, 18]), True)
+    """
+    check_between("styled_digits: n", n, 1)
+    if not styles or n % len(styles):
+        raise ValueError(
+            f"styled_digits: n must be a multiple of the styles, got {n} and {len(styles)}"
+        )
+    digits, names = labelled(n, True, rng=rng)
+    parts = zip(digits.chunk(len(styles)), styles, strict=True)
+    return torch.cat([standard_painted(x, style, rng=rng) for x, style in parts]), names

@@ -8,7 +8,6 @@ third, under entropy raised or lowered.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -30,13 +29,20 @@ from inscape.learn import (
     i_vne,
     info_nce,
     von_neumann_entropy,
+    with_entropy,
 )
-from inscape.nets import picture_encoder
+from inscape.nets import picture_network, projector
 from inscape.recipes import agreeing, digit_views
 from inscape.shape import entropy_rank, entropy_rank_over_sets, shares_by_rank
 from inscape.study import Bounded, Card, Claim, Run, setting
 from inscape.study.arms import UNTRAINED, Arm, arms
-from inscape.worlds.digit_views import SIDE, STYLES, drawn_digits, moved, standard_painted
+from inscape.worlds.digit_views import (
+    SIDE,
+    STYLES,
+    labelled,
+    standard_painted,
+    styled_digits,
+)
 
 CARD = Card(
     slug="vne",
@@ -152,12 +158,6 @@ KNN, PROBE, HELD, VALIDATION, TRAINED, S = (
 )
 
 
-def _network(channels: int, width: int, head: nn.Module) -> nn.Module:
-    """Two convolutions, a representation, and a head: a projector or a classifier."""
-    encoder = picture_encoder(channels, SIDE, width)
-    return nn.Sequential(OrderedDict(encoder=encoder, head=head))
-
-
 @one_torch_thread()
 def run(config: Config, run: Run) -> None:
     """Views first, then styles."""
@@ -170,13 +170,12 @@ def _views(config: Config, run: Run) -> None:
     w = config.width
 
     def net(k: int) -> nn.Module:
-        hidden = (nn.Linear(w, w), nn.BatchNorm1d(w), nn.ReLU())
-        return _network(1, w, nn.Sequential(*hidden, nn.Linear(w, w // 2), nn.BatchNorm1d(w // 2)))
+        head = nn.Sequential(*projector(w, w, w // 2), nn.BatchNorm1d(w // 2))
+        return picture_network(1, SIDE, head, w)
 
     arm = partial(agreeing, net, views=digit_views(config.batch), role="baseline")
-    bank, names = drawn_digits(None, True, rng=run.rng("bank"))
-    test, truth = drawn_digits(None, False, rng=run.rng("test"))
-    bank, test = moved(bank, rng=run.rng("bank")), moved(test, rng=run.rng("test"))
+    bank, names = labelled(None, True, rng=run.rng("bank"))
+    test, truth = labelled(None, False, rng=run.rng("test"))
 
     def correct(classifier: Any, net: nn.Module, k: int) -> np.ndarray:
         fitted = classifier.fit(net.encoder(bank).numpy(), names.numpy())
@@ -207,8 +206,7 @@ def _views(config: Config, run: Run) -> None:
     ranks = {arm: entropy_rank_over_sets(z) for arm, z in projected.items()}
     rank = Measured("entropy rank", unit="directions").put_each(ranks, roles=found.roles)
     run.claim("collapse", rank.value(ALONE))
-    times = rank.ratio(ENTROPY, over=ALONE, name="entropy rank, times")
-    run.claim("rank", times)
+    run.claim("rank", rank.ratio(ENTROPY, over=ALONE, name="entropy rank, times"))
     knn = found.measured(KNN, unit="accuracy")
     run.claim("knn", knn.gain(ENTROPY, over=UNTRAINED))
     run.claim("shuffled", knn.gain(SHUFFLED, over=UNTRAINED, direction="lower"))
@@ -226,33 +224,28 @@ def _styles(config: Config, run: Run) -> None:
     """One style for the test, one for the choice of the strength, each with half of the digits that
     are not trained on; pair k = seed × style.
     """
-    test, truth = drawn_digits(None, False, rng=run.rng("test"))
-    test = moved(test, rng=run.rng("test"))
+    test, truth = labelled(None, False, rng=run.rng("test"))
     judged = torch.arange(len(test)) % 2 == 0
     scenes = {s: standard_painted(test, s, rng=generator(run.seed, "paint", s)) for s in STYLES}
 
     def batches(rng: np.random.Generator, k: int) -> tuple[Tensor, Tensor]:
-        digits, names = drawn_digits(64, True, rng=rng)
-        half = moved(digits, rng=rng).chunk(2)
-        trained = (STYLES[(k + 2) % 4], STYLES[(k + 3) % 4])
-        both = [standard_painted(x, s, rng=rng) for x, s in zip(half, trained, strict=True)]
-        return torch.cat(both), names
+        return styled_digits(64, (STYLES[(k + 2) % 4], STYLES[(k + 3) % 4]), rng=rng)
 
     def objective(net: nn.Module, batch: tuple[Tensor, Tensor], strength: float) -> Tensor:
         h = net.encoder(batch[0])
-        loss = F.cross_entropy(net.head(h), batch[1])
-        return loss - strength * von_neumann_entropy(h) if strength else loss
+        return with_entropy(F.cross_entropy(net.head(h), batch[1]), h, strength)
 
     def right(net: nn.Module, k: int, rows: Tensor, *off: int) -> np.ndarray:
         each = [net(scenes[STYLES[(k + o) % 4]][rows]).argmax(1) == truth[rows] for o in off]
         return torch.stack(each).float().mean(0).numpy()
 
-    w = config.width
-    make = lambda k: _network(3, w, nn.Linear(w, 10))  # noqa: E731
+    def net(k: int) -> nn.Module:
+        return picture_network(3, SIDE, nn.Linear(config.width, 10), config.width)
+
     found = arms(
         run,
         {
-            f"α = {a:+g}": Arm(make, batches, partial(objective, strength=a))
+            f"α = {a:+g}": Arm(net, batches, partial(objective, strength=a))
             for a in config.strengths
         },
         metrics={
@@ -280,8 +273,11 @@ def _styles(config: Config, run: Run) -> None:
     run.show("styles", found.measured(HELD, unit="accuracy", over="pair"))
     run.show("styles-trained", found.measured(TRAINED, unit="accuracy", over="pair"))
     run.show("entropy", entropy)
-    rows = {"style": [STYLES[k % 4] for k in pairs], "seed": pairs // 4}
-    rows["chosen"] = np.array(config.strengths)[chosen]
+    rows = {
+        "style": [STYLES[k % 4] for k in pairs],
+        "seed": pairs // 4,
+        "chosen": np.array(config.strengths)[chosen],
+    }
     run.table(
         "transfer",
         pd.DataFrame(rows | dict(zip(names, mean[HELD], strict=True))),
