@@ -83,6 +83,8 @@ from inscape.probing.persistence import persistence as persistence
 from inscape.probing.persistence import persistence_lines as persistence_lines
 from inscape.probing.places import by_country as by_country
 from inscape.probing.places import place_table as place_table
+from inscape.probing.plain_confidences import fitted_confidences as fitted_confidences
+from inscape.probing.plain_confidences import mean_of_layers as mean_of_layers
 from inscape.probing.ranked_erasers import ranked_erasers as ranked_erasers
 from inscape.probing.read_along import read_along as read_along
 from inscape.probing.reprobe import Reprobe as Reprobe

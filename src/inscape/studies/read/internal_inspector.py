@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from scipy.special import expit
 
 from inscape.charts import curves, values_by_group
 from inscape.core import (
@@ -24,26 +23,24 @@ from inscape.core import (
     group_codes,
     group_folds,
     permutations,
-    side_by_side,
     table,
 )
-from inscape.core.folds import Fold
 from inscape.core.measured import Measured, Role
-from inscape.outcomes import generations
-from inscape.outcomes.questions import Answered, answered
+from inscape.outcomes import Answered, answered_greedily
 from inscape.probing import (
     auc_by_kind,
     best_by_brier,
     ece_ratio,
-    held_out_odds,
+    fitted_confidences,
+    mean_of_layers,
     reliability_frame,
     risk_frame,
     scores_of_confidence,
 )
 from inscape.probing.inspector import INSPECTOR, PLAIN, InspectedFold
-from inscape.read import Platt, Temperature, layer_map
+from inscape.probing.plain_confidences import BASE, COOLED, LAST, PLATT
+from inscape.read import layer_map
 from inscape.store.harvest import harvest
-from inscape.store.store import Store
 from inscape.study import Card, Claim, Run, Settings, opened, setting
 from inscape.worlds import quiz
 from inscape.worlds.hearsay import STOP
@@ -192,10 +189,8 @@ PRESETS = {
     ),
 }
 
-SOFTMAX, COOLED, LOGPROB = "max softmax", "max softmax, cooled", "mean probability"
-LAST, LAYERS = "last layer, logistic", "all layers, logistic"
-SHUFFLED, PLATT = "labels shuffled by group", "max softmax, Platt-scaled"
-BASE, BEST = "base rate", "best fitted baseline"
+SOFTMAX, LOGPROB, LAYERS = "max softmax", "mean probability", "all layers, logistic"
+SHUFFLED, BEST = "labels shuffled by group", "best fitted baseline"
 ROLES: dict[str, Role] = dict.fromkeys((SOFTMAX, COOLED, PLATT, LAST, LAYERS, LOGPROB), "baseline")
 #: inner folds in which the best baseline is chosen
 INNER = 3
@@ -211,10 +206,10 @@ def run(config: Config, run: Run) -> None:
         f"Do all the states of {model.name} together give a better confidence in its answers than "
         "its output does?"
     )
-    prompts = questions.texts()
-    with run.progress("answer", total=len(prompts), unit="questions") as bar:
-        said = generations(model, prompts, config.tokens, stop=config.stop, advance=bar.advance)
-    asked = answered(questions, [m[0] for m in said])
+    with run.progress("answer", total=len(questions), unit="questions") as bar:
+        asked = answered_greedily(
+            model, questions, config.tokens, stop=config.stop, advance=bar.advance
+        ).asked
     store = harvest(model, asked.texts, ", ".join(f"{p}.*" for p in config.points), at="span:exact")
     y, groups = asked.right.astype(np.int64), group_codes(asked.texts.groups())
     folds = group_folds(groups, config.folds, rng=run.rng("folds"))
@@ -222,15 +217,20 @@ def run(config: Config, run: Run) -> None:
     found: Confidences = {}
     best: list[str] = []
     fold_of, null = np.empty(len(y), dtype=np.int64), np.full((config.shuffles, len(y)), np.nan)
-    depth = len(model.atlas.blocks)
+    depth, most = len(model.atlas.blocks), asked.most()
+    layers = [store.matrix(Site("resid_post", i)) for i in range(0, depth, max(1, depth // 10))]
+    last = store.matrix(Site("resid_post", depth - 1))
+    fitted = partial(fitted_confidences, most, last, y, groups)
     for f, (train, test) in enumerate(run.each("learn", folds, "folds")):
         fold_of[test] = f
         x = layer_map(store.matrices(), config.points, depth, config.components, train)
         fold = InspectedFold(x, groups, train, test, f, config.epochs, run.seed)
-        fitted = partial(
-            _fitted, asked.most(), store.matrix(Site("resid_post", depth - 1)), y, groups
-        )
-        told = _outputs(asked, store, y, fold) | fitted((train, test))
+        told = {
+            SOFTMAX: most[test],
+            LAYERS: mean_of_layers(layers, y, groups, (train, test)),
+            LOGPROB: np.exp(asked.logprob()[test, 0]),
+            **fitted((train, test)),
+        }
         rng = run.rng("inner folds", str(f))
         best.append(best_by_brier(fitted, y, groups, train, folds=INNER, rng=rng))
         told[BEST] = told[best[-1]]
@@ -240,31 +240,6 @@ def run(config: Config, run: Run) -> None:
     _show(run, asked, found, y, groups)
     _judge(run, found, (null, orders), y, groups, fold_of)
     _calibration(run, found, best, y, groups)
-
-
-def _fitted(
-    most: np.ndarray, last: np.ndarray, y: np.ndarray, groups: np.ndarray, fold: Fold
-) -> Confidences:
-    """On held-out rows: what is fitted on training rows to the output, to the last layer, or to
-    nothing."""
-    train, test = fold
-    scaled = {COOLED: Temperature, PLATT: Platt}
-    out = {n: how.fit(most[train], y[train].astype(float))(most[test]) for n, how in scaled.items()}
-    out[LAST] = expit(held_out_odds(last, y, groups, fold, tol=1e-4))
-    return out | {BASE: np.full(len(test), y[train].mean())}
-
-
-def _outputs(asked: Answered, store: Store, y: np.ndarray, fold: InspectedFold) -> Confidences:
-    """Confidence of the output and of linear probes of all layers, on held-out rows."""
-    train, test = fold.train, fold.test
-    sites = [s for s in store.sites if s.point == "resid_post"]
-    layers = [store.matrix(s) for s in sites[:: max(1, len(sites) // 10)]]
-    odds = partial(held_out_odds, right=y, groups=fold.groups, fold=(train, test))
-    return {
-        SOFTMAX: asked.most()[test],
-        LAYERS: expit(np.mean(side_by_side(odds, layers), axis=0)),
-        LOGPROB: np.exp(asked.logprob()[test, 0]),
-    }
 
 
 def _show(run: Run, asked: Answered, found: Confidences, y: np.ndarray, groups: np.ndarray) -> None:
@@ -324,8 +299,8 @@ def _judge(
     area.put(SHUFFLED, null[0], y[null[1]] == 1, role="null", expensive=True)
     for id, other in (("above-last", LAST), ("above-softmax", SOFTMAX)):
         each = f"{area.value(INSPECTOR).value:.3f} against {area.value(other).value:.3f}"
-        gap = area.gain(INSPECTOR, over=other)
-        run.claim(id, gap, why=f"{each}, rows of one fold compared.")
+        why = f"{each}, rows of one fold compared."
+        run.claim(id, area.gain(INSPECTOR, over=other), why=why)
     run.claim("contrast", area.gain(PLAIN, over=INSPECTOR, direction="lower"))
     run.claim("shuffled", area.value(SHUFFLED, name="AUC with labels shuffled by group"))
 
