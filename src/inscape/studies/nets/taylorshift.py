@@ -7,7 +7,6 @@ order, and a linear kernel.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -20,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from inscape.charts import curves
-from inscape.core import Measured, fact, one_torch_thread
+from inscape.core import Measured, fact, one_torch_thread, paired_seconds
 from inscape.learn import Budget, Gradient, cost
 from inscape.nets import (
     Encoder,
@@ -102,7 +101,8 @@ CARD = Card(
     "differs from softmax by {accuracy:+.1 points} and from the first order by "
     "{first:+.1 points}.",
     differs="The authors train on sequences of up to 4,000 tokens with up to 12 layers; here 64 "
-    "tokens, where the switch takes the direct form. Timings are those of a CPU.",
+    "tokens, where the switch takes the direct form. Timings are processor seconds of one core, "
+    "after a call of each form that is not timed.",
     group_note="Test digits come from other writers, sentences from other documents; expressions "
     "are held out.",
     negative="On seeds 0 to 2, which are three rounds of timing, the length from which the "
@@ -139,6 +139,7 @@ SOFTMAX, TAYLOR, FIRST, RELU, SORTED = (
     "linear kernel",
     "softmax, sorted tokens",
 )
+FORMS = ("direct", "efficient")
 #: tokens of all sequences timed together, so that short ones fill the core too
 TOKENS = 8192
 
@@ -165,40 +166,32 @@ def _identity(config: Config, run: Run) -> None:
         for d in config.widths:
             for n in (8, 64, 512):
                 q, k, v = _random(run, n, d, dtype)
-                both = (taylor_attention(q, k, v, form) for form in ("direct", "efficient"))
+                both = (taylor_attention(q, k, v, form) for form in FORMS)
                 gaps.append(float((next(both) - next(both)).abs().max()))
         name = f"largest difference of the two forms, {claim} precision"
         run.claim(claim, fact(name, max(gaps), "value"))
 
 
 def _switch(config: Config, run: Run) -> None:
-    """Seconds and bytes of both forms over lengths, round by round; where the lines cross."""
+    """Seconds and bytes of both forms over lengths; where the lines cross, round by round."""
     lengths = [2**e for e in range(3, int(np.log2(config.longest)) + 1)]
     seconds = np.zeros((2, len(config.widths), len(lengths), config.rounds))
-    rows = []
-    total = seconds[0].size
-    with torch.no_grad(), run.progress("time both forms", total=total, unit="timings") as bar:
-        for r in range(config.rounds):
-            for i, d in enumerate(config.widths):
-                for j, n in enumerate(lengths):
-                    q, k, v = _random(run, n, d, torch.float32)
-                    for f, form in enumerate(("direct", "efficient")):
-                        work = partial(taylor_attention, q, k, v, form)
-                        if r == 0:
-                            spent = cost(work)
-                            rows.append(
-                                {"d": d, "tokens": n, "form": form, "sequences": len(q)}
-                                | {"flops": spent.flops, "bytes": spent.memory}
-                            )
-                        start = time.perf_counter()
-                        work()
-                        seconds[f, i, j, r] = time.perf_counter() - start
-                    bar.advance()
+    rows, total = [], len(config.widths) * len(lengths)
+    with torch.no_grad(), run.progress("time both forms", total=total, unit="lengths") as bar:
+        for i, d in enumerate(config.widths):
+            for j, n in enumerate(lengths):
+                q, k, v = _random(run, n, d, torch.float32)
+                ways = {form: partial(taylor_attention, q, k, v, form) for form in FORMS}
+                for form, work in ways.items():
+                    spent = cost(work)
+                    rows.append(
+                        {"d": d, "tokens": n, "form": form, "sequences": len(q)}
+                        | {"flops": spent.flops, "bytes": spent.memory}
+                    )
+                seconds[:, i, j] = [*paired_seconds(ways, config.rounds).values()]
+                bar.advance()
     frame = pd.DataFrame(rows)
-    order = [(d, n, f) for d in config.widths for n in lengths for f in (0, 1)]
-    frame["seconds"] = [
-        float(np.median(seconds[f, config.widths.index(d), lengths.index(n)])) for d, n, f in order
-    ]
+    frame["seconds"] = np.median(seconds, axis=3).transpose(1, 2, 0).ravel()
     run.table("speed", frame, f"Both forms on {TOKENS} tokens in all: median of {config.rounds}.")
     ratio = np.log(seconds[0] / seconds[1])
     m = Measured("log of the length from which the efficient form is faster", unit="nats")
