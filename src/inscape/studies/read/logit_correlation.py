@@ -98,8 +98,9 @@ CARD = Card(
     differs="The authors take a thousand vocabulary entries for names, least squares without "
     "penalty and rows as they are; here made-up people, ridge, and rows less the mean of their "
     "columns. They compare base models with tuned ones.",
-    group_note="A group is a person; maps are fitted on some and scored on others. The people "
-    "taught are of neither.",
+    group_note="Maps are fitted on some people and scored on others; the people taught are of "
+    "neither. Intervals of r are over pairs of questions, some of which share a question; those of "
+    "rows over cities, those of teaching over people.",
     negative="In SmolLM2-135M (seed 0, small) linked pairs stand 0.19 of r above pairs that "
     "nothing links; 0.2 was the bar, and those are at 0.48 too. The tie is not one of answers: "
     "random tokens in place of the second question's are predicted with 0.64, its own answers with "
