@@ -22,6 +22,9 @@ from inscape.learn.gradient import Gradient as Gradient
 from inscape.learn.info_nce import info_nce as info_nce
 from inscape.learn.isotropy_penalty import agreement_and_isotropy as agreement_and_isotropy
 from inscape.learn.isotropy_penalty import isotropy_penalty as isotropy_penalty
+from inscape.learn.linear_chain import chain_descent as chain_descent
+from inscape.learn.linear_chain import chain_product as chain_product
+from inscape.learn.linear_chain import linear_chain as linear_chain
 from inscape.learn.linear_flow import crossing as crossing
 from inscape.learn.linear_flow import linear_flow as linear_flow
 from inscape.learn.linear_flow import linear_plateau as linear_plateau
@@ -34,6 +37,7 @@ from inscape.learn.masked_contrast import frame_scores as frame_scores
 from inscape.learn.masked_contrast import masked_contrast as masked_contrast
 from inscape.learn.masked_contrast import span_mask as span_mask
 from inscape.learn.mixup import mixup as mixup
+from inscape.learn.mode_dynamics import Mode as Mode
 from inscape.learn.paired_contrast import paired_contrast as paired_contrast
 from inscape.learn.relation_embedding import RelationEmbedding as RelationEmbedding
 from inscape.learn.relation_embedding import relation_loss as relation_loss

@@ -70,6 +70,9 @@ from inscape.worlds.lexicon import Lexicon as Lexicon
 from inscape.worlds.lexicon import lexicon as lexicon
 from inscape.worlds.long_documents import LongDocuments as LongDocuments
 from inscape.worlds.long_documents import long_documents as long_documents
+from inscape.worlds.matrix_completion import Completion as Completion
+from inscape.worlds.matrix_completion import LowRank as LowRank
+from inscape.worlds.matrix_completion import transferred as transferred
 from inscape.worlds.named import Called as Called
 from inscape.worlds.named import called as called
 from inscape.worlds.named import examples_of as examples_of
@@ -153,6 +156,10 @@ from inscape.worlds.tongues import tongues as tongues
 from inscape.worlds.trained_once import trained_once as trained_once
 from inscape.worlds.twin_languages import TwinLanguages as TwinLanguages
 from inscape.worlds.twin_languages import twin_languages as twin_languages
+from inscape.worlds.two_views import Course as Course
+from inscape.worlds.two_views import TwoViews as TwoViews
+from inscape.worlds.two_views import drawn_targets as drawn_targets
+from inscape.worlds.two_views import pathway_share as pathway_share
 from inscape.worlds.warped_manifolds import warped_manifolds as warped_manifolds
 from inscape.worlds.word_classes import Text as Text
 from inscape.worlds.word_classes import Windows as Windows
