@@ -20,6 +20,7 @@ from inscape.nets.layer_rows import pooled_rows as pooled_rows
 from inscape.nets.multi_vector import MultiVector as MultiVector
 from inscape.nets.next_word import NextWord as NextWord
 from inscape.nets.plain_cnn import PlainCNN as PlainCNN
+from inscape.nets.quadratic_net import QuadraticNet as QuadraticNet
 from inscape.nets.relu_attention import relu_attention as relu_attention
 from inscape.nets.small_resnet import SmallResnet as SmallResnet
 from inscape.nets.small_vit import SmallVit as SmallVit

@@ -5,6 +5,7 @@ from inscape.shape.alignment_uniformity import uniformity as uniformity
 from inscape.shape.anisotropy import Anisotropy as Anisotropy
 from inscape.shape.anisotropy import anisotropy as anisotropy
 from inscape.shape.class_separation import discrimination_value as discrimination_value
+from inscape.shape.component_power import component_power as component_power
 from inscape.shape.cross_condition import cross_condition as cross_condition
 from inscape.shape.entropy_rank import entropy_rank as entropy_rank
 from inscape.shape.entropy_rank import entropy_rank_over_sets as entropy_rank_over_sets
@@ -27,6 +28,8 @@ from inscape.shape.neighbour_distances import Distances as Distances
 from inscape.shape.neighbour_distances import neighbour_distances as neighbour_distances
 from inscape.shape.neural_collapse import NeuralCollapse as NeuralCollapse
 from inscape.shape.neural_collapse import neural_collapse as neural_collapse
+from inscape.shape.normalised_margin import highest_modular_margin as highest_modular_margin
+from inscape.shape.normalised_margin import normalised_margin as normalised_margin
 from inscape.shape.overlap import Overlap as Overlap
 from inscape.shape.overlap import overlap as overlap
 from inscape.shape.parallelism import dichotomy as dichotomy
@@ -35,6 +38,7 @@ from inscape.shape.participation_ratio import participation_ratio as participati
 from inscape.shape.persistence import Persistence as Persistence
 from inscape.shape.persistence import persistence as persistence
 from inscape.shape.persistence import subsampled_persistence as subsampled_persistence
+from inscape.shape.phase_residual import phase_residual as phase_residual
 from inscape.shape.power_law import PowerLaw as PowerLaw
 from inscape.shape.power_law import power_law as power_law
 from inscape.shape.principal_curvature import Bent as Bent

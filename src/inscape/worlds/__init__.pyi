@@ -53,6 +53,9 @@ from inscape.worlds.feelings import Feelings as Feelings
 from inscape.worlds.feelings import feelings as feelings
 from inscape.worlds.gated import PlantedNeurons as PlantedNeurons
 from inscape.worlds.gated import planted_neurons as planted_neurons
+from inscape.worlds.group_tables import GroupTable as GroupTable
+from inscape.worlds.group_tables import cyclic_table as cyclic_table
+from inscape.worlds.group_tables import symmetric_table as symmetric_table
 from inscape.worlds.hearsay import Hearsay as Hearsay
 from inscape.worlds.hearsay import hearsay as hearsay
 from inscape.worlds.hierarchical_equality import HierarchicalEquality as HierarchicalEquality
