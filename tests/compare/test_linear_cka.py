@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inscape.compare.cka_biased import cka_biased
-from inscape.compare.linear_cka import linear_cka, linear_table
+from inscape.compare.linear_cka import linear_cka, linear_table, mean_ckas
 from inscape.compare.pair_table import PairTable, cosine
 from tests.compare.references import cka_1, pair, rotation
 
@@ -113,3 +113,17 @@ def test_tables_whose_rows_are_in_another_order_are_refused():
     assert linear_cka(x, x) == pytest.approx(1.0)
     assert linear_cka(x, turned.to_numpy()) < 0.9  # arrays are taken as they stand
     assert linear_cka(x, turned.reset_index(drop=True)) == linear_cka(x, turned.to_numpy())
+
+
+def test_the_mean_over_layers_is_of_each_layer_with_its_own():
+    rng = np.random.default_rng(0)
+    x = [rng.normal(size=(20, d)) for d in (3, 6)]
+    others = [[h + scale * rng.normal(size=h.shape) for h in x] for scale in (0.2, 1.0, 3.0)]
+    found = mean_ckas(x, others)
+    for value, side in zip(found, others, strict=True):
+        each = [linear_cka(a, b) for a, b in zip(x, side, strict=True)]
+        assert value == pytest.approx(np.mean(each))
+    assert found == sorted(found, reverse=True)
+    assert mean_ckas(x, []) == []
+    with pytest.raises(ValueError, match="2 layers on one side and 1 on another; give the same"):
+        mean_ckas(x, [x, x[:1]])

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
-from inscape.worlds.cat_vision import cat_view
+from inscape.worlds.cat_vision import as_noisy, cat_view
 
 
 def test_red_and_green_look_alike_and_blue_does_not():
@@ -33,3 +34,14 @@ def test_more_strength_changes_more():
     assert change[0] == 0 < change[1]
     with pytest.raises(ValueError, match="strength must be between 0 and 1, got 2"):
         cat_view(x, 2.0)
+
+
+def test_noise_is_as_strong_as_the_filter_and_not_its_change():
+    x = torch.rand(60, 3, 12, 12, generator=torch.Generator().manual_seed(0))
+    seen = cat_view(x)
+    change = (seen - x).flatten()
+    noise = (as_noisy(x, seen, rng=np.random.default_rng(0)) - x).flatten()
+    assert float(noise.square().mean()) == pytest.approx(float(change.square().mean()), rel=0.03)
+    assert abs(float(noise.mean())) < 0.01
+    assert abs(float(torch.corrcoef(torch.stack([noise, change]))[0, 1])) < 0.03
+    assert torch.equal(as_noisy(x, x, rng=np.random.default_rng(0)), x)

@@ -47,6 +47,7 @@ from inscape.compare.layer_matching import identified as identified
 from inscape.compare.layer_matching import over_networks as over_networks
 from inscape.compare.linear_cka import linear_cka as linear_cka
 from inscape.compare.linear_cka import linear_table as linear_table
+from inscape.compare.linear_cka import mean_ckas as mean_ckas
 from inscape.compare.linear_cka_map import linear_cka_map as linear_cka_map
 from inscape.compare.mantel import Mantel as Mantel
 from inscape.compare.mantel import mantel as mantel

@@ -16,6 +16,7 @@ neurons).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -90,3 +91,33 @@ def linear_table(x: Any) -> PairTable:
         return without_diagonal(out, part, columns)
 
     return PairTable(n, tile, MEASURE)
+
+
+def mean_ckas(layers: Sequence[Any], others: Sequence[Sequence[Any]]) -> list[float]:
+    """Debiased linear CKA of layers one by one, the mean over them, of one side with each of
+    several: a network that sees pictures as they are with itself as it sees them filtered.
+
+    The tables of the one side are made once.
+
+    Args:
+        layers: representations of the one side, (n, d) each.
+        others: of every other side as many, of the same n items.
+
+    Raises:
+        ValueError: a side with another number of layers; and as `linear_cka`.
+
+    Example:
+        >>> x = np.random.default_rng(0).normal(size=(50, 3))
+        >>> [round(value, 12) for value in mean_ckas([x, x**2], [[x, x**2], [-x, 2 * x**2 + 1]])]
+        [1.0, 1.0]
+    """
+    if uneven := [len(side) for side in others if len(side) != len(layers)]:
+        raise ValueError(
+            f"mean_ckas: {len(layers)} layers on one side and {uneven[0]} on another; give the same"
+        )
+    tables = [linear_table(h) for h in layers]
+    own = [PairTable.dense(t.values(), t.measure) for t in tables]
+    return [
+        float(np.mean([cosine(t, linear_table(h)) for t, h in zip(own, side, strict=True)]))
+        for side in others
+    ]

@@ -8,6 +8,7 @@ from inscape.recipes.document_finders import document_finder as document_finder
 from inscape.recipes.scene_namers import namer as namer
 from inscape.recipes.scene_namers import plain_namer as plain_namer
 from inscape.recipes.scene_namers import scene_batch as scene_batch
+from inscape.recipes.scene_namers import scene_views as scene_views
 from inscape.recipes.shape_namers import shape_namer as shape_namer
 from inscape.recipes.speech_encoders import Heard as Heard
 from inscape.recipes.speech_encoders import contrastive as contrastive

@@ -23,6 +23,7 @@ from inscape.worlds.captioned_scenes import scene_numbers as scene_numbers
 from inscape.worlds.captioned_scenes import scenes as scenes
 from inscape.worlds.captioned_scenes import shape_masks as shape_masks
 from inscape.worlds.captioned_scenes import split_scenes as split_scenes
+from inscape.worlds.cat_vision import as_noisy as as_noisy
 from inscape.worlds.cat_vision import cat_view as cat_view
 from inscape.worlds.cluttered_digits import ClutteredDigits as ClutteredDigits
 from inscape.worlds.cluttered_digits import Pictures as Pictures

@@ -15,6 +15,7 @@ et al. (2015), Science Advances 1 (slit pupils).
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -51,6 +52,32 @@ def cat_view(images: Float[Tensor, "n 3 h w"], strength: float = 1.0) -> Float[T
     across = (ACUITY**2 + SLIT**2) ** 0.5 * strength
     blurred = _blurred(_blurred(two, ACUITY * strength, 2), across, 3)
     return blurred ** (1 - GAIN * strength)
+
+
+def as_noisy(
+    images: Float[Tensor, "n ..."], changed: Float[Tensor, "n ..."], *, rng: np.random.Generator
+) -> Float[Tensor, "n ..."]:
+    """Pictures with normal noise on every pixel, as strong as a filter's change of them: a control
+    for what any change of that size does.
+
+    ::
+
+        x + ε,   ε ~ N(0, mean (x' − x)²)
+
+    Args:
+        images: x, of any shape.
+        changed: x', the same pictures through the filter.
+        rng: of the noise.
+
+    Example:
+        >>> x = torch.zeros(50, 3, 8, 8)
+        >>> noise = as_noisy(x, x + 0.2, rng=np.random.default_rng(0))
+        >>> round(float(noise.std()), 2)
+        0.2
+    """
+    change = float((changed - images).square().mean() ** 0.5)
+    noise = rng.normal(scale=change, size=images.shape)
+    return images + torch.from_numpy(noise).float()
 
 
 def _blurred(images: Tensor, width: float, axis: int) -> Tensor:

@@ -7,35 +7,33 @@ are, and through a filter of cats' vision.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from scipy.stats import spearmanr
-from torch import Tensor, nn
+from torch import nn
 
 from inscape.compare import (
-    PairTable,
-    cosine,
     dissimilarity,
     energy_distance,
     linear_cka,
-    linear_table,
     mantel,
+    mean_ckas,
     mmd,
     rsa,
 )
-from inscape.core import Measured, fact, one_torch_thread
-from inscape.learn import Budget, EmaTarget, SelfPredicting, predict_target
+from inscape.core import Measured, fact, least_gain, least_of, one_torch_thread
+from inscape.learn import Budget, EmaTarget
 from inscape.nets import SmallVit, layer_rows, projector
-from inscape.recipes.scene_namers import BATCH, namer, plain_namer, scene_batch
+from inscape.recipes import namer, plain_namer, scene_views, self_predicting
 from inscape.study import Arm, Bounded, Card, Claim, Run, arms, setting
 from inscape.study.arms import UNTRAINED
-from inscape.worlds import cat_view
-from inscape.worlds.captioned_scenes import COUNTS, SIDE, distinct_scenes, scenes
+from inscape.worlds import as_noisy, cat_view
+from inscape.worlds.captioned_scenes import COUNTS, SIDE, distinct_scenes
 
 CARD = Card(
     slug="cat-human-alignment",
@@ -154,8 +152,7 @@ def run(config: Config, run: Run) -> None:
     run.asked("Which networks represent a picture alike through another eye, and at which layer?")
     plain = distinct_scenes(config.items, which=run.rng("items"), rng=run.rng("new")).images
     order = run.rng("shuffled").permutation(config.items)
-    change = float((cat_view(plain) - plain).square().mean() ** 0.5)
-    noise = torch.from_numpy(run.rng("noise").normal(scale=change, size=plain.shape)).float()
+    noise = as_noisy(plain, cat_view(plain), rng=run.rng("noise"))
     views = {s: cat_view(plain, s) for s in STRENGTHS}
     rows, tests, falls = [], [], []
     for kind, arm in _kinds(config).items():
@@ -169,15 +166,16 @@ def run(config: Config, run: Run) -> None:
         )
         for (state, nets), k in product(found.nets.items(), range(config.networks)):
             see = partial(layer_rows, nets[k])
-            human, cat, noisy = see(plain), see(views[1.0]), see(plain + noise)
+            human, cat, noisy = see(plain), see(views[1.0]), see(noise)
             own = {"kind": kind, "trained": state == kind, "network": k}
+            named = own | {"condition": kind if state == kind else f"{UNTRAINED} {kind}"}
             for i, sides in enumerate(zip(human, cat, noisy, strict=True)):
-                rows.append(own | {"layer": i + 1} | _layer(*sides, order))
+                rows.append(named | {"layer": i + 1} | _layer(*sides, order))
             far = (dissimilarity(side[0], "correlation") for side in (human, cat))
-            p = mantel(*far, draws=config.draws, rng=run.rng("mantel", kind, str(k))).p
-            tests.append(own | {"p": p})
-            alike = _mean_ckas(human, [see(view) for view in views.values()])
-            falls += [own | {"strength": s, "CKA": a} for s, a in zip(views, alike, strict=True)]
+            rng = run.rng("mantel", kind, str(k))
+            tests.append(own | {"p": mantel(*far, draws=config.draws, rng=rng).p})
+            alike = mean_ckas(human, [see(view) for view in views.values()])
+            falls += [named | {"strength": s, "CKA": a} for s, a in zip(views, alike, strict=True)]
     run.claim("mantel", fact("largest p of Mantel's test", max(t["p"] for t in tests), "p"))
     run.table("mantel", pd.DataFrame(tests), "Mantel's test at the first layer of every network.")
     _strengths(run, pd.DataFrame(falls))
@@ -187,40 +185,16 @@ def run(config: Config, run: Run) -> None:
 def _kinds(config: Config) -> dict[str, Arm]:
     """Two kinds that name factors, and one that predicts itself from another view of the scene."""
 
-    def two_views(rng: np.random.Generator, k: int) -> tuple[Tensor, Tensor]:
-        made = scene_batch(rng)
-        gains = torch.from_numpy(rng.uniform(0.6, 1.4, (2, BATCH, 3, 1, 1))).float()
-        other = scenes(made.factors.numpy(), rng=rng)  # the same scene elsewhere in its cell
-        return made.images * gains[0], other.images * gains[1]
+    def net(k: int) -> nn.Module:
+        vit = SmallVit(3, SIDE, 2 * EMBEDDING, width=config.width)
+        return nn.Sequential(vit, projector(2 * EMBEDDING, 2 * EMBEDDING, EMBEDDING))
 
-    def distilling(k: int) -> SelfPredicting:
-        inner = nn.Sequential(
-            SmallVit(3, SIDE, 2 * EMBEDDING, width=config.width),
-            projector(2 * EMBEDDING, 2 * EMBEDDING, EMBEDDING),
-        )
-        return SelfPredicting(inner, projector(EMBEDDING, 2 * EMBEDDING, EMBEDDING))
-
+    distilled = self_predicting(net, EMBEDDING, scene_views, EmaTarget(0.99))
     return {
         CNN: plain_namer(config.channels),
         VIT: namer(lambda: SmallVit(3, SIDE, sum(COUNTS), width=config.width)),
-        DISTILLED: Arm(
-            net=distilling,
-            batches=two_views,
-            objective=lambda both, views: predict_target(both, *views),
-            update=EmaTarget(0.99),
-            deploy=lambda both: both.net[0],
-        ),
+        DISTILLED: replace(distilled, deploy=lambda both: both.net[0]),
     }
-
-
-def _mean_ckas(x: list[np.ndarray], others: list[list[np.ndarray]]) -> list[float]:
-    """Mean CKA over layers of one side with each of several; tables of the one are made once."""
-    own = [linear_table(h) for h in x]
-    own = [PairTable.dense(t.values(), t.measure) for t in own]
-    return [
-        float(np.mean([cosine(t, linear_table(h)) for t, h in zip(own, y, strict=True)]))
-        for y in others
-    ]
 
 
 def _layer(
@@ -242,19 +216,14 @@ def _strengths(run: Run, frame: pd.DataFrame) -> None:
     """Whether alignment falls as the filter grows strong, before training and after."""
     wide = frame.pivot(index=["trained", "kind", "network"], columns="strength", values="CKA")
     ranks = wide.apply(lambda row: float(spearmanr(row.index, row)[0]), axis=1)
+    both = {"trained": ranks.loc[True], UNTRAINED: ranks.loc[False]}
     fall = Measured("rank correlation of strength and CKA", unit="Spearman's ρ", direction="lower")
-    fall.put("trained", ranks.loc[True])
-    fall.put(UNTRAINED, ranks.loc[False], role="reference")
-    least = fall.combined("the higher of trained and untrained", np.maximum, "trained", UNTRAINED)
-    run.claim("strength", least)
+    fall.put_each(both, roles={UNTRAINED: "reference"})
+    run.claim("strength", fall.combined("the higher of trained and untrained", np.maximum, *both))
     m = Measured("mean CKA of pairs over layers", unit="CKA", kind="bounded")
-    cells = frame.groupby(["trained", "kind", "strength"], sort=False)["CKA"]
-    named = {
-        (kind if trained else f"{UNTRAINED} {kind}", strength): own
-        for (trained, kind, strength), own in cells
-    }
+    by = ["condition", "strength"]
+    m.put_each(dict(iter(frame.groupby(by, sort=False)["CKA"])), by=by)
     caption = "Mean CKA of pictures and cat views over layers, by the strength of the filter."
-    m.put_each(named, by=("condition", "strength"))
     run.curve("strengths", m.evidence(), caption, x="strength")
 
 
@@ -264,43 +233,40 @@ def _claims(run: Run, frame: pd.DataFrame) -> None:
         numeric_only=True
     )
     run.table("layers", mean.drop(columns="network"), "Every layer, mean over random starts.")
-    cells = dict(iter(frame.groupby(["trained", "kind", "layer"], sort=False)))
-    _first(run, {cell[:2]: own for cell, own in cells.items() if cell[2] == 1})
-    over = frame.groupby(["kind", "trained", "network"], sort=False)[["CKA", "CKA, noise"]].mean()
+    _first(run, dict(iter(frame[frame["layer"] == 1].groupby("condition", sort=False))))
+    over = frame.groupby(["condition", "network"], sort=False)[["CKA", "CKA, noise"]].mean()
     m = Measured("mean CKA of pairs over layers", unit="CKA", kind="bounded")
     for kind in KINDS:
-        m.put(kind, over.loc[(kind, True), "CKA"])
-        m.put(f"{UNTRAINED} {kind}", over.loc[(kind, False), "CKA"], role="reference")
-        m.put(f"{kind}, noise", over.loc[(kind, True), "CKA, noise"], role="baseline")
+        m.put(kind, over.loc[kind, "CKA"])
+        m.put(f"{UNTRAINED} {kind}", over.loc[f"{UNTRAINED} {kind}", "CKA"], role="reference")
+        m.put(f"{kind}, noise", over.loc[kind, "CKA, noise"], role="baseline")
     run.claim("distilled", m.gain(DISTILLED, over=VIT))
     run.claim("convolutions", m.gain(VIT, over=CNN))
     run.show("kinds", m, "Mean CKA of pictures and cat views over layers.")
     layer = Measured("CKA of pairs", unit="CKA", kind="bounded")
-    learnt = {cell[1:]: own["CKA"] for cell, own in cells.items() if cell[0]}
-    layer.put_each(learnt, by=("condition", "layer"))
-    caption = "CKA of pictures and cat views by layer."
-    run.curve("by-layer", layer.evidence(), caption, x="layer")
+    by, learnt = ["condition", "layer"], frame[frame["trained"]]
+    layer.put_each(dict(iter(learnt.groupby(by, sort=False)["CKA"])), by=by)
+    run.curve("by-layer", layer.evidence(), "CKA of pictures and cat views by layer.", x="layer")
 
 
-def _first(run: Run, cells: dict[tuple[bool, str], pd.DataFrame]) -> None:
-    """The first layer by training and kind: pairs over shuffled pairs, and what training adds."""
-    least = lambda *v: np.min(v, axis=0)  # noqa: E731
-    m = Measured("CKA of pairs over shuffled pairs at the first layer", unit="CKA")
-    for (trained, kind), own in cells.items():
-        name = kind if trained else f"{UNTRAINED} {kind}"
-        role = "treatment" if trained else "reference"
-        m.put(name, own["CKA"] - own["CKA, shuffled"], role=role)
+def _first(run: Run, cells: dict[str, pd.DataFrame]) -> None:
+    """The first layer by kind, trained or not: pairs over shuffled pairs, and what training
+    adds.
+    """
     starts = [f"{UNTRAINED} {kind}" for kind in KINDS]
-    after, before = (m.combined("least of the kinds", least, *own) for own in (KINDS, starts))
+    roles: dict[str, Any] = dict.fromkeys(starts, "reference")
+    m = Measured("CKA of pairs over shuffled pairs at the first layer", unit="CKA")
+    m.put_each(
+        {name: own["CKA"] - own["CKA, shuffled"] for name, own in cells.items()}, roles=roles
+    )
+    after, before = (m.combined("least of the kinds", least_of, *own) for own in (KINDS, starts))
     why = f"It is {after.value:.2f} after training and {before.value:.2f} before."
-    run.claim("paired", m.combined("least, trained or not", least, *KINDS, *starts), why)
-    gains = lambda *v: np.min(np.subtract(v[: len(KINDS)], v[len(KINDS) :]), axis=0)  # noqa: E731
+    run.claim("paired", m.combined("least, trained or not", least_of, *KINDS, *starts), why)
     found = []
     for id, measure in (("learned", "CKA"), ("ranks", "RSA")):
         m = Measured(f"{measure} of pairs at the first layer", unit=measure)
-        m.put_each({kind: cells[True, kind][measure] for kind in KINDS})
-        for kind, start in zip(KINDS, starts, strict=True):
-            m.put(start, cells[False, kind][measure], role="reference")
-        run.claim(id, m.combined("least gain by training of the kinds", gains, *KINDS, *starts))
+        m.put_each({name: own[measure] for name, own in cells.items()}, roles=roles)
+        gain = m.combined("least gain by training of the kinds", least_gain, *KINDS, *starts)
+        run.claim(id, gain)
         found += [m.gain(kind, over=start) for kind, start in zip(KINDS, starts, strict=True)]
     run.table("first", found, "What training adds at the first layer, by kind of network.")
