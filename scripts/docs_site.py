@@ -27,6 +27,7 @@ OUTSIDE = {
     "SECURITY.md": "security.md",
 }
 LINK = re.compile(r"(\]\()([^)\s]+)(\))")
+CODE = re.compile(r"`[^`\n]+`")
 FENCE = re.compile(r"(^```.*?^```$)", re.DOTALL | re.MULTILINE)
 
 
@@ -51,8 +52,9 @@ def on_files(files: Files, config: Any) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str:
-    """Links as the site needs them; code is left alone."""
+    """Links and cells of tables as the site needs them; blocks of code are left alone."""
     uri = page.file.src_uri
+    markdown = "".join(p if i % 2 else cells(p) for i, p in enumerate(FENCE.split(markdown)))
     if uri.startswith("reference/"):
         return markdown
     source = next((s for s, to in OUTSIDE.items() if to == uri), f"docs/{uri}")
@@ -62,6 +64,16 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str
 
     parts = FENCE.split(markdown)
     return "".join(p if i % 2 else LINK.sub(moved, p) for i, p in enumerate(parts))
+
+
+def cells(text: str) -> str:
+    """Tables whose code has its bars as they are: a code host takes the backslash before one away,
+    the site would show it.
+    """
+    return "\n".join(
+        CODE.sub(lambda code: code[0].replace("\\|", "|"), line) if line.startswith("|") else line
+        for line in text.split("\n")
+    )
 
 
 def target(link: str, source: str, uri: str) -> str:

@@ -34,7 +34,20 @@ def test_what_is_drawn():
     ] == ["p", "q"]
 
 
+def test_panels_of_different_quantities_have_scales_of_their_own():
+    panels = FRAME.assign(panel=["accuracy", "accuracy", "rank", "rank"])
+    own = curves(panels, x="step").to_dict()
+    assert own["resolve"] == {"scale": {"y": "independent"}}
+    up = [part["encoding"]["y"] for part in own["spec"]["layer"]]
+    assert [y["title"] for y in up] == [None, None]
+    same = curves(panels, x="step", y="share").to_dict()
+    assert "resolve" not in same
+    assert {part["encoding"]["y"]["title"] for part in same["spec"]["layer"]} == {"share"}
+
+
 def test_what_is_refused():
+    with pytest.raises(ValueError, match="give y, the title of the vertical axis, or a column"):
+        curves(FRAME, x="x")
     with pytest.raises(ValueError, match="curves: the frame has no column value"):
         curves(FRAME.drop(columns="value"), x="x", y="y")
     with pytest.raises(ValueError, match="no rows"):

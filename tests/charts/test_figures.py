@@ -27,7 +27,7 @@ FIGURES = {
     "world_map": (world.world_map, tables.cities(), {}),
     "values_by_group": (bars.values_by_group, tables.groups(30), {}),
     "predicted_vs_true": (scatter.predicted_vs_true, PEOPLE, {}),
-    "matrix": (heatmap.matrix, COSINES, {}),
+    "matrix": (heatmap.matrix, COSINES, {"row": "direction", "column": "other direction"}),
     "null_distribution": (histogram.null_distribution, DRAWS, {"observed": 0.3}),
 }
 
@@ -248,10 +248,12 @@ def test_intervals_of_predictions_are_drawn_where_they_are_given():
 
 
 def test_every_pair_of_a_matrix_shows_its_number():
-    shown = texts(heatmap.matrix(COSINES, value="cosine"))
+    shown = texts(
+        heatmap.matrix(COSINES, value="cosine", row="direction", column="other direction")
+    )
     assert sorted(t for t in shown if t in ("1.00", "−0.30")).count("−0.30") == 2
-    assert "cosine" in shown
-    unsigned = heatmap.matrix(COSINES.assign(value=0.5), domain=(0.0, 1.0))
+    assert {"cosine", "direction", "other direction"} <= set(shown)
+    unsigned = heatmap.matrix(COSINES.assign(value=0.5), domain=(0.0, 1.0), row="a", column="b")
     assert not [v for k, v in settings(unsigned) if k == "range" and v == "diverging"]
 
 
@@ -269,7 +271,7 @@ def test_the_observed_value_and_the_band_of_the_null_are_named():
 def test_numbers_of_a_matrix_that_is_drawn_small_are_left_out():
     many = pd.DataFrame([(f"layer {i}", "a", i / 40) for i in range(40)])
     many.columns = ["row", "column", "value"]
-    chart = heatmap.matrix(many, domain=(0, 1))
+    chart = heatmap.matrix(many, domain=(0, 1), row="layer", column="b")
     seen = [vl_convert.vegalite_to_svg(c.to_dict()) for c in (chart, chart.properties(height=260))]
     # all forty numbers, and every other name
     assert [svg.count('opacity="0"') for svg in seen] == [0, 40 + 20]
@@ -278,7 +280,7 @@ def test_numbers_of_a_matrix_that_is_drawn_small_are_left_out():
 def test_a_value_beyond_the_scale_has_the_colour_of_its_end():
     drawn = []
     for value in (1.0, 2.25):
-        chart = heatmap.matrix(COSINES.assign(value=value), domain=(0, 1))
+        chart = heatmap.matrix(COSINES.assign(value=value), domain=(0, 1), row="a", column="b")
         svg = vl_convert.vegalite_to_svg(chart.to_dict(), config=theme.config("light"))
         drawn.append(re.findall(r'aria-roledescription="rect mark"[^>]*fill="([^"]*)"', svg))
     assert len(drawn[0]) == 4
@@ -290,7 +292,7 @@ def test_numbers_can_be_read_on_their_squares(scheme):
     """The text's contrast with its square is 3 : 1 everywhere on the ramp, in both variants."""
     values = [i / 10 for i in range(11)]
     frame = pd.DataFrame({"row": "a", "column": [f"{v}" for v in values], "value": values})
-    chart = heatmap.matrix(frame, domain=(0, 1), number=".1f").to_dict()
+    chart = heatmap.matrix(frame, domain=(0, 1), number=".1f", row="a", column="b").to_dict()
     svg = vl_convert.vegalite_to_svg(chart, config=theme.config(scheme))
     squares = re.findall(r'aria-roledescription="rect mark"[^>]*fill="rgb\(([^)]*)\)"', svg)
     found = re.findall(

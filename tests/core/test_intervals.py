@@ -153,13 +153,15 @@ def test_few_effective_groups_are_warned_of_and_fewer_have_no_interval():
     assert many.warning == ""
     assert many.effective_groups == pytest.approx(20)
     few = group_interval(values, np.arange(200) % 8)
-    assert "8.0 effective groups only (8 groups)" in few.warning
+    assert few.warning == "The interval rests on only 8 groups."
     assert few.high - few.low > many.high - many.low
     skewed = np.where(np.arange(200) < 150, 0, np.arange(200))
     none = group_interval(values, skewed)
     assert none.ends is None
     assert "needs at least 3" in none.warning
-    assert "1.8 effective groups (51 groups)" in none.warning
+    assert "1.8 effective groups (51 groups of unequal weight)" in none.warning
+    fewer = group_interval(values, np.arange(200) % 2)
+    assert fewer.warning == "No interval: it would rest on 2 groups, and needs at least 3."
 
 
 def test_shares_of_nothing_and_everything_get_exact_limits():

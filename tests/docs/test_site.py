@@ -59,6 +59,15 @@ def test_what_is_escaped_is_shown_without_its_backslash(site):
     assert not re.findall(r"\\[@<~:]", page)
 
 
+def test_a_bar_in_the_code_of_a_table_has_no_backslash(site):
+    assert "`inscape probe MODEL\\|STORE DATA`" in (ROOT / "README.md").read_text("utf-8")
+    for name in ("index", "reference/methods"):
+        page = (site / f"{name}.html").read_text("utf-8")
+        codes = re.findall(r"<td[^>]*>(?:<a[^>]*>)?<code>(.*?)</code>", page)
+        assert any("|" in code for code in codes), name
+        assert not [code for code in codes if "\\|" in code], name
+
+
 def test_search_works_from_a_folder_and_nothing_is_fetched(site):
     if CHROMIUM is None:
         pytest.skip("no chromium on the PATH")

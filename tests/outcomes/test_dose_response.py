@@ -81,7 +81,7 @@ def test_too_few_groups_give_no_interval_and_no_failure():
     responses = [Response(1.0, np.linspace(0, 1, 24), {"weak": np.zeros((2, 24))})]
     (own, weak) = shown(responses, two, "u")
     assert own.interval is None
-    assert "effective groups" in own.warnings[0]
+    assert "it would rest on 2 groups" in own.warnings[0]
     frame = drawn([own, weak])
     assert frame.loc[frame["x"] == 1, "low"].notna().all()
 

@@ -68,7 +68,7 @@ def test_evidence_has_interval_null_and_p_and_differences_are_paired():
 def test_few_groups_are_warned_of_and_an_unknown_metric_is_refused():
     y, predicted, _ = made()
     few = ClassScores(y, np.arange(140) % 5)
-    assert "5.0 effective groups only" in few.evidence("x", predicted).warnings[0]
+    assert "rests on only 5 groups." in few.evidence("x", predicted).warnings[0]
     with pytest.raises(ValueError, match="metric must be one of macro-F1"):
         scores("kappa")
 

@@ -448,10 +448,10 @@ def test_what_a_reader_must_know_travels_with_the_numbers():
     x, y, groups = world(n=80, sites=1)
     few = sweep(x, y[:, 0], groups=groups % 6, shuffles=0).evidence[0].warnings
     assert len(few) == 1
-    assert few[0].startswith("The interval rests on")
-    assert few[0].endswith("effective groups only (6 groups).")
+    assert few[0].startswith("The interval rests on only 5.")
+    assert few[0].endswith("effective groups (6 groups of unequal weight).")
     null = sweep(x, y[:, 0], groups=groups % 6, shuffles=20).notes
-    assert null == ("The null rests on 6.0 effective groups only (6 groups).",)
+    assert null == ("The null rests on only 6 groups.",)
 
 
 def test_rows_without_groups_are_not_warned_of_groups_in_both_parts():

@@ -35,6 +35,10 @@ def test_what_is_no_run_is_refused(tmp_path):
         read(tmp_path / "nowhere")
     with pytest.raises(RunError, match=r"is not a run folder: it has no run\.json"):
         read(tmp_path)
+    table = tmp_path / "mine.csv"
+    table.write_text("a,b\n")
+    with pytest.raises(RunError, match=r"mine\.csv is a file\. Give a run folder"):
+        read(table)
 
 
 def test_an_unfinished_run_says_why_and_how_to_run_it_again(copy):

@@ -19,7 +19,7 @@ from inscape.report import numbers
         (23456.7, "23\u202f457"),
         (1500, "1500"),
         (-0.031, "−0.031"),
-        (2.1e-6, "2e−06"),
+        (2.1e-6, "2e−6"),
         (0.0, "0"),
         (None, "–"),
         (math.nan, "–"),
@@ -41,9 +41,20 @@ def test_a_column_shares_its_places():
     assert numbers.column([0.1, 0.25, None]) == ["0.100", "0.250", "–"]
     assert numbers.column([1, 20, 12345]) == ["1", "20", "12\u202f345"]
     assert numbers.column([120.5, 3.25]) == ["120", "3"]
-    assert numbers.column([1e-5, 2e-6]) == ["1e−05", "2e−06"]
+    assert numbers.column([1e-5, 2e-6]) == ["1e−5", "2e−6"]
+    # over many powers of ten no number is lost; rounding errors stay zero
+    assert numbers.column([0.5, 3e-4, 2e-7]) == ["0.500", "0.0003", "2e−7"]
+    assert numbers.column([0.5, 3e-16, 0.0]) == ["0.500", "0.000", "0.000"]
+    assert numbers.column([4.25, 1.3364e18]) == ["4", "1.34e18"]
     assert numbers.column([-0.0001, 0.5]) == ["0.000", "0.500"]
     assert numbers.column([math.nan, math.nan]) == ["–", "–"]
+
+
+def test_a_value_has_the_decimal_places_of_its_interval():
+    assert numbers.with_ends(1e-17, -0.03, 0.03) == ("0.000", "[−0.030,\u00a00.030]")
+    assert numbers.with_ends(1.0, 0.398, 1.0) == ("1.000", "[0.398,\u00a01.000]")
+    assert numbers.with_ends(3, 2, 4) == ("3", "[2,\u00a04]")
+    assert numbers.with_ends(6e-16, None, None) == ("6e−16", "–")
 
 
 def test_intervals_p_values_bars_and_durations():

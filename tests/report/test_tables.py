@@ -61,6 +61,26 @@ def test_a_warning_of_every_row_is_a_sentence_of_its_own():
     assert view(frame[["x"]]).constant == ""
 
 
+def test_warnings_of_single_rows_are_numbered_and_stand_below():
+    few, same = "Only 9 groups.", "Only 9 groups. Every group has the same value."
+    frame = pd.DataFrame({"x": [1, 2, 3, 4], "warnings": [few, "", same, few]})
+    found = view(frame)
+    assert found.columns[1].cells == ["1", "", "2", "1"]
+    assert found.notes == (few, same)
+    # where every row has a warning of its own, numbers would only be in the way
+    many = view(
+        pd.DataFrame({"x": range(20), "warnings": [f"Site {i} is odd." for i in range(20)]})
+    )
+    assert many.columns[1].cells[19] == "Site 19 is odd."
+    assert many.notes == ()
+
+
+def test_a_table_of_costs_has_units():
+    frame = pd.DataFrame({"arm": ["a", "b"], "trained": [9, 8], "flops": [7, 6], "memory": [5, 4]})
+    assert _labels(view(frame)) == ["arm", "trained parameters", "FLOPs", "memory (bytes)"]
+    assert _labels(view(frame[["arm", "trained"]])) == ["arm", "trained"]
+
+
 def test_numbers_are_marked_for_the_right_and_words_for_the_left():
     frame = pd.DataFrame(
         {"name": ["a", "b"], "x": [1.5, np.nan], "ok": [True, False], "sites": [[1, 2], [3]]}

@@ -74,8 +74,8 @@ def test_arms_are_trained_measured_and_compared(opened, tmp_path):
     sections = json.loads((tmp_path / "run/run.json").read_text())["sections"]
     said = {s["name"]: s["caption"] for s in sections}
     assert said["arms-watched"] == "Measured during training, mean over 3 networks of each arm."
-    agreed = "Required to agree within 3 %: parameters, trained, flops, memory."
-    assert said["arms-costs"].endswith(f"mean over 3. {agreed}")
+    agreed = "Required to agree within 3 %: parameters, trained parameters, FLOPs, memory."
+    assert said["arms-costs"].endswith(f"mean over 3 trainings. {agreed}")
 
 
 def test_arms_that_see_the_same_batches_and_rule_are_the_same(opened):

@@ -48,7 +48,7 @@ def test_the_whole_interval_must_be_on_the_right_side(value, interval, claim, ex
 
 def test_a_value_without_an_interval_is_uncertain_unless_it_is_exact():
     few = Evidence("x", 0.9, warnings=("Only 3 groups.",))
-    assert verdict(few, at_least=0.5) == ("uncertain", "there is no interval Only 3 groups.")
+    assert verdict(few, at_least=0.5) == ("uncertain", "there is no interval: Only 3 groups")
     assert verdict(few, at_least=0.5, exact="a count in a fixed network")[0] == "supported"
     assert verdict(few, at_least=0.95, exact="a count in a fixed network")[0] == "not supported"
 
@@ -163,8 +163,24 @@ def test_a_rounded_zero_has_no_sign():
     (made,) = judge([Judged("c", Claim(text="t", at_least=0.1), Evidence("x", -0.0, (-0.0, 0.5)))])
     assert sentence(made.to_dict()).startswith("0 [0, 0.5], criterion at least 0.1")
     assert criterion({"at_least": -0.5}) == "at least −0.5"
+    assert criterion({"at_least": 0.999999}) == "at least 0.999999"
+    assert criterion({"at_least": 1e-6, "at_most": 2 / 7}) == "between 1e−6 and 0.286"
     (made,) = judge([Judged("c", Claim(text="t", at_least=0.1), Evidence("x", -0.002))])
     assert f"{made:.2f} {made:+.1%} {made:.3f}" == "0.00 -0.2% -0.002"
+
+
+def test_a_corrected_p_value_says_so():
+    record = {"value": 0.4, "at_least": 0.1, "p": 0.02, "p_corrected": 0.04}
+    assert sentence(record) == "0.4, criterion at least 0.1, p = 0.04 after correction"
+    assert sentence(record | {"p_corrected": 0.02}).endswith("p = 0.02")
+    assert sentence(record | {"p_corrected": None}).endswith("p = 0.02")
+
+
+def test_numbers_below_zero_have_a_minus_sign():
+    low = Evidence("x", 0.2, (-0.1, 0.5))
+    assert verdict(low, at_least=0)[1] == "the interval [−0.1, 0.5] crosses the criterion"
+    record = {"value": -0.2, "low": -3e-4, "high": 0.1, "at_most": 0}
+    assert sentence(record) == "−0.2 [−0.0003, 0.1], criterion at most 0"
 
 
 def test_a_difference_of_shares_is_said_in_points():

@@ -418,7 +418,7 @@ def test_a_number_below_zero_has_a_minus_sign_and_a_hyphen_stays(record, folder)
     with record as run:
         run._record["card"]["answer"] = "{model}: {by:+.1%}, ({by:.2f}), 3-5 of {least:.0e}."
         run.facts(model="minilm-l6", by=-0.071, least=1e-6)
-    assert _json(folder)["answer"] == "minilm-l6: −7.1%, (−0.07), 3-5 of 1e-06."
+    assert _json(folder)["answer"] == "minilm-l6: −7.1%, (−0.07), 3-5 of 1e−6."
 
 
 def test_an_answer_that_names_what_is_not_there_is_refused(record):

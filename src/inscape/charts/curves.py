@@ -22,7 +22,7 @@ def curves(
     frame: pd.DataFrame,
     *,
     x: str,
-    y: str,
+    y: str = "",
     interval: str = "95 % interval",
     nulls: Sequence[str] = (),
     diagonal: bool = False,
@@ -37,7 +37,8 @@ def curves(
             (shown in the tooltip) and ``panel`` (one panel each). Series and panels keep their
             order.
         x: title of the horizontal axis, with its unit.
-        y: title of the vertical axis, with its unit.
+        y: title of the vertical axis, with its unit; without one, each panel is a quantity of its
+            own, named above it and drawn on its own scale.
         interval: what the bands are, named in the legend.
         nulls: series drawn in grey.
         diagonal: draw the line x = y.
@@ -49,8 +50,11 @@ def curves(
         The chart.
 
     Raises:
-        ValueError: a column is missing or there is no row.
+        ValueError: a column is missing, there is no row, or neither a title nor panels say what is
+            drawn.
     """
+    if not y and "panel" not in frame.columns:
+        raise ValueError("curves: give y, the title of the vertical axis, or a column panel")
     data = inline("curves", frame, ["series", "x", "value"], ["low", "high", "n", "panel"])
     series = ordered(frame, "series")
     colours = iter(theme.SERIES * (1 + len(series)))
@@ -70,9 +74,9 @@ def curves(
         "series:N", sort=series, scale=alt.Scale(domain=series, range=dashes), legend=legend
     )
     across = alt.X("x:Q", title=x, scale=alt.Scale(nice=False), axis=_axis(frame["x"]))
-    up = alt.Y("value:Q", title=y, scale=alt.Scale(zero=zero))
+    up = alt.Y("value:Q", title=y or None, scale=alt.Scale(zero=zero))
     tip = [alt.Tooltip("series:N"), alt.Tooltip("x:Q", title=x, format=".3f")]
-    shown = [("value", y), ("low", "low"), ("high", "high"), ("n", "n")]
+    shown = [("value", y or "value"), ("low", "low"), ("high", "high"), ("n", "n")]
     tip += [alt.Tooltip(f"{c}:Q", title=t, format=".3~f") for c, t in shown if c in frame.columns]
     base = alt.Chart()
     layers = []
@@ -104,7 +108,10 @@ def curves(
     facet = chart.facet(
         facet=alt.Facet("panel:N", sort=panels, title=None), columns=columns, data=data
     )
-    return facet.properties(usermeta=fit(columns, cell=300, margin=66, legend=series))
+    if y:
+        return facet.properties(usermeta=fit(columns, cell=300, margin=66, legend=series))
+    facet = facet.resolve_scale(y="independent")
+    return facet.properties(usermeta=fit(columns, cell=300, outside=40, margin=26, legend=series))
 
 
 def _axis(x: pd.Series) -> alt.Axis:

@@ -43,9 +43,9 @@ def cells(
 def matrix(
     frame: pd.DataFrame,
     *,
+    row: str,
+    column: str,
     value: str = "cosine",
-    row: str = "",
-    column: str = "",
     domain: tuple[float | int, float | int] = (-1.0, 1.0),
     number: str = ".2f",
     cell: int = 64,
@@ -55,9 +55,9 @@ def matrix(
     Args:
         frame: columns ``row``, ``column``, ``value``; optionally ``low`` and ``high`` (shown in the
             tooltip). Rows and columns keep their order.
+        row: title of the vertical axis: what a row is.
+        column: title of the horizontal axis: what a column is.
         value: what the numbers are, the legend's title, with its unit.
-        row: title of the vertical axis.
-        column: title of the horizontal axis.
         domain: ends of the colour scale; one that spans zero is diverging about it.
         number: d3 format of the numbers.
         cell: size of a square, px.
@@ -89,12 +89,12 @@ def matrix(
         x=alt.X(
             "column:N",
             sort=columns,
-            title=column or None,
+            title=column,
             axis=alt.Axis(
                 labelAngle=-35, domain=False, ticks=False, labelOverlap=len(columns) > _SLANTED
             ),
         ),
-        y=alt.Y("row:N", sort=rows, title=row or None, axis=alt.Axis(labelOverlap=True)),
+        y=alt.Y("row:N", sort=rows, title=row, axis=alt.Axis(labelOverlap=True)),
         tooltip=tooltip,
     )
     if signed:

@@ -23,7 +23,7 @@ def ablate(
     model: ModelName,
     prompts: Annotated[
         list[str],
-        typer.Argument(metavar="PROMPT…", help="One or more texts; effects are averaged."),
+        typer.Argument(metavar="PROMPT", help="One or more texts; effects are averaged."),
     ],
     what: Annotated[
         str, typer.Option(help="layers (attention, MLP, both), heads or neurons.")

@@ -98,6 +98,7 @@ from inscape.core.intervals import group_interval as group_interval
 from inscape.core.intervals import interval as interval
 from inscape.core.intervals import paired_interval as paired_interval
 from inscape.core.intervals import percentile as percentile
+from inscape.core.intervals import rests_on as rests_on
 from inscape.core.intervals import statistic as statistic
 from inscape.core.intervals import sum_by_group as sum_by_group
 from inscape.core.item_rows import centred_rows as centred_rows
@@ -206,6 +207,7 @@ from inscape.core.token_table import Picked as Picked
 from inscape.core.token_table import Ragged as Ragged
 from inscape.core.token_table import TokenTable as TokenTable
 from inscape.core.torch_files import load_tensors as load_tensors
+from inscape.core.typeset import typeset as typeset
 from inscape.core.urls import is_url as is_url
 from inscape.core.whitened_components import whitened_components as whitened_components
 from inscape.core.workplace import sweep as sweep

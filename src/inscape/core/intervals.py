@@ -163,8 +163,8 @@ def interval(found: Jackknife, level: float = 0.95) -> Interval:
     effective, count = found.effective, len(found.without)
     if effective < NO_INTERVAL:
         why = (
-            f"No interval: it would rest on {effective:.1f} effective groups ({count} groups), and "
-            f"needs at least {NO_INTERVAL}."
+            f"No interval: it would rest on {rests_on(effective, count)}, and needs at least "
+            f"{NO_INTERVAL}."
         )
         return Interval(None, None, effective, "none", why)
     variance = found.variance
@@ -173,7 +173,7 @@ def interval(found: Jackknife, level: float = 0.95) -> Interval:
         return Interval(None, None, effective, "none", why)
     warning = ""
     if effective < FEW_GROUPS:
-        warning = f"The interval rests on {effective:.1f} effective groups only ({count} groups)."
+        warning = f"The interval rests on only {rests_on(effective, count)}."
     df = degrees_of_freedom(found)
     ends, method = _ends(found, variance, df, effective, level)
     if ends is None:
@@ -185,6 +185,22 @@ def interval(found: Jackknife, level: float = 0.95) -> Interval:
     if ends[0] == ends[1]:
         warning = f"{warning} Every group has the same value, so the interval has no width.".strip()
     return Interval(float(ends[0]), float(ends[1]), effective, method, warning)
+
+
+def rests_on(effective: float, count: int) -> str:
+    """What an interval or a null rests on, in words.
+
+    Args:
+        effective: effective groups, (Σ w)² / Σ w².
+        count: groups.
+
+    Example:
+        >>> rests_on(8.0, 8), rests_on(8.83, 145)
+        ('8 groups', '8.8 effective groups (145 groups of unequal weight)')
+    """
+    if round(effective, 1) >= count:
+        return f"{count} group{'' if count == 1 else 's'}"
+    return f"{effective:.1f} effective groups ({count} groups of unequal weight)"
 
 
 def degrees_of_freedom(found: Jackknife) -> float:

@@ -328,7 +328,7 @@ def _notes(
     sizes = np.bincount(codes)
     effective = effective_groups(sizes.astype(np.float64))
     if shuffles > 0 and effective < intervals.FEW_GROUPS:
-        out.append(f"The null rests on {effective:.1f} effective groups only ({count} groups).")
+        out.append(f"The null rests on only {intervals.rests_on(effective, count)}.")
     if grouped and split == "random" and count < len(codes):
         out.append(
             "Random folds: rows of one group are in training and held-out parts, so group leakage "

@@ -116,6 +116,8 @@ def read(path: str | Path) -> RunFolder:
         RunError: it is missing, not a run folder, unfinished or damaged.
     """
     path = Path(path)
+    if path.is_file():
+        raise RunError(f"{path} is a file. Give a run folder, as `inscape run STUDY` makes it.")
     if not path.is_dir():
         raise RunError(
             f"There is no run folder {path}; `inscape run STUDY` makes one and prints where it is."

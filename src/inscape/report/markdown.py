@@ -125,7 +125,10 @@ def _block(block: Block) -> str:
         if held.total > shown
         else ""
     )
-    return f"{head}{plain(same)}\n\n{table([c.label for c in held.columns], rows, numeric)}{rest}"
+    notes = "".join(f"\n{i}. {plain(note)}" for i, note in enumerate(held.notes, start=1))
+    notes = f"\n\nWarnings:\n{notes}" if notes else ""
+    shown_table = table([c.label for c in held.columns], rows, numeric)
+    return f"{head}{plain(same)}\n\n{shown_table}{rest}{notes}"
 
 
 def _certificate(c: Certificate) -> str:

@@ -10,8 +10,12 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from inscape.core.typeset import typeset
+
 MISSING = "–"
 _NARROW = "\u202f"
+#: sizes up to which a number is rounding, and from which on its digits are not read one by one
+_NOTHING, _HUGE = 1e-12, 1e9
 
 
 def number(x: float | int | None, digits: int = 3) -> str:
@@ -19,7 +23,7 @@ def number(x: float | int | None, digits: int = 3) -> str:
 
     Example:
         >>> number(0.41234), number(-3), number(1532.4), number(23456), number(0.00002)
-        ('0.412', '−3', '1532', '23\u202f456', '2e−05')
+        ('0.412', '−3', '1532', '23\u202f456', '2e−5')
     """
     if x is None or not math.isfinite(x):
         return MISSING if x is None or math.isnan(x) else ("∞" if x > 0 else "−∞")
@@ -39,7 +43,22 @@ def p_value(p: float | None) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def interval(low: float | None, high: float | None, places: int | None = None) -> str:
+def with_ends(
+    value: float | int | None, low: float | int | None, high: float | int | None
+) -> tuple[str, str]:
+    """A value and its interval, with the same number of decimal places.
+
+    Example:
+        >>> with_ends(0.0, -0.03, 0.03), with_ends(1.0, None, None)
+        (('0.000', '[−0.030,\xa00.030]'), ('1', '–'))
+    """
+    if any(v is None or not math.isfinite(v) for v in (value, low, high)):
+        return number(value), interval(low, high)
+    shown = column([value, low, high])
+    return shown[0], f"[{shown[1]},\u00a0{shown[2]}]"
+
+
+def interval(low: float | int | None, high: float | int | None, places: int | None = None) -> str:
     """``[low, high]`` with a space that does not break, or a dash where either end is missing."""
     if any(v is None or not math.isfinite(v) for v in (low, high)):
         return MISSING
@@ -76,10 +95,18 @@ def column(values: Sequence[Any]) -> list[str]:
     decimals = places(values)
     if decimals is None:
         return [number(v) for v in values]
-    return [
+    shown = [
         number(v) if v is None or not math.isfinite(v) else _set(f"{v:.{decimals}f}")
         for v in values
     ]
+    # a column of many powers of ten: what would be all zeros, or a row of digits, has an exponent
+    sizes = [0.0 if v is None or not math.isfinite(v) else abs(v) for v in values]
+    present = [size > _NOTHING for size in sizes]
+    lost = [p and size < 0.5 * 10**-decimals for p, size in zip(present, sizes, strict=True)]
+    if 2 * sum(lost) > sum(present):
+        shown = [number(v) if gone else s for v, s, gone in zip(values, shown, lost, strict=True)]
+    huge = [size >= _HUGE for size in sizes]
+    return [_set(f"{v:.3g}") if h else s for v, s, h in zip(values, shown, huge, strict=True)]
 
 
 def seconds(s: float | None) -> str:
@@ -100,4 +127,4 @@ def _set(text: str) -> str:
     whole, dot, rest = text.partition(".")
     if whole.isdigit() and len(whole) > 4:
         whole = f"{int(whole):,}".replace(",", _NARROW)
-    return sign + (whole + dot + rest).replace("e-", "e−").replace("e+", "e")
+    return sign + typeset(whole + dot + rest)

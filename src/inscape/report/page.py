@@ -81,6 +81,8 @@ class Page:
     """A report; see the module for the order.
 
     Attributes:
+        tally: how many claims have each verdict, in words.
+        checked: the same of the sanity checks.
         verdicts: how many claims have each verdict.
         headline: the answer in a line: its first sentence, or the first two where that one is
             short.
@@ -108,6 +110,7 @@ class Page:
     lineage: list[tuple[str, list[tuple[str, str]]]]
 
     tally: str
+    checked: str
     verdicts: list[tuple[str, int]]
     headline: str
     rest: list[str]
@@ -151,6 +154,7 @@ def page(run: RunFolder) -> Page:
         command=cite.again(str(record.get("command") or "")),
         lineage=_lineage(run),
         tally=tally(run.claims),
+        checked=tally([c | {"sanity": False} for c in run.claims if c.get("sanity")]),
         verdicts=[(v, counted.count(v)) for v in VERDICTS if counted.count(v)],
         headline=headline,
         rest=[] if answer == [headline] else answer,
@@ -177,7 +181,7 @@ def _hero(blocks: list[Block], named: str) -> str:
 def claim(record: dict[str, Any]) -> Claim:
     """A record of ``claims.json`` as it is read."""
     unit = f" {record['unit']}" if record.get("unit") else ""
-    interval = numbers.interval(record.get("low"), record.get("high"))
+    value, interval = numbers.with_ends(*(record.get(k) for k in ("value", "low", "high")))
     weaker = record.get("weaker")
     why = [
         str(record.get("why") or ""),
@@ -188,7 +192,7 @@ def claim(record: dict[str, Any]) -> Claim:
         verdict=record["verdict"] if record.get("verdict") in VERDICTS else "uncertain",
         reason=str(record.get("reason") or ""),
         sanity=bool(record.get("sanity")),
-        value=f"{numbers.number(record.get('value'))}{unit}",
+        value=f"{value}{unit}",
         interval=_no_interval(record) if interval == numbers.MISSING else interval,
         null=_null(record),
         beside="; ".join(_beside(b) for b in record.get("beside") or []),
@@ -208,24 +212,24 @@ def _null(record: dict[str, Any]) -> str:
     null = record.get("null") or {}
     if not null or null.get("draws") == 1:
         return "none"
-    span = numbers.interval(null.get("low"), null.get("high"))
+    mean, span = numbers.with_ends(*(null.get(k) for k in ("mean", "low", "high")))
     spread = f" {span}" if span != numbers.MISSING and null.get("low") != null.get("high") else ""
     draws = f", {null['draws']} draws" if null.get("draws") else ""
-    return f"{numbers.number(null.get('mean'))}{spread} ({null.get('kind', 'null')}{draws})"
+    mean = mean if spread else numbers.number(null.get("mean"))
+    return f"{mean}{spread} ({null.get('kind', 'null')}{draws})"
 
 
 def _beside(beside: dict[str, Any]) -> str:
-    span = numbers.interval(beside.get("low"), beside.get("high"))
+    value, span = numbers.with_ends(*(beside.get(k) for k in ("value", "low", "high")))
     ends = "" if span == numbers.MISSING else f" {span}"
-    return (
-        f"{beside.get('name')}: {numbers.number(beside.get('value'))}{ends} ({beside.get('role')})"
-    )
+    return f"{beside.get('name')}: {value}{ends} ({beside.get('role')})"
 
 
 def _p(record: dict[str, Any]) -> str:
     corrected, plain = record.get("p_corrected"), record.get("p")
     if corrected is not None:
-        return f"{numbers.p_value(corrected)}"
+        after = "" if corrected == plain else " after correction"
+        return f"{numbers.p_value(corrected)}{after}"
     return "" if plain is None else numbers.p_value(plain)
 
 
@@ -254,7 +258,11 @@ def _card(card: dict[str, Any], *, own: bool) -> list[tuple[str, str]]:
         k: "; ".join(map(str, v)) if isinstance(v, (list, tuple)) else str(v or "")
         for k, v in card.items()
     }
-    return [(label, values[key]) for key, label in labels.items() if values.get(key, "").strip()]
+    return [
+        (label, _sentence(values[key]))
+        for key, label in labels.items()
+        if values.get(key, "").strip()
+    ]
 
 
 def _facts(run: RunFolder) -> list[tuple[str, str]]:

@@ -1,13 +1,14 @@
 """A data frame as a table that can be read.
 
 Numbers are right-aligned and share a column's decimal places; an estimate's two ends become one
-interval; a column that says the same in every row is said once above the table; columns that say
-nothing are left out. Rows past `LIMIT` stay in the Parquet file, which the report links.
+interval; a column that says the same in every row is said once above the table; warnings are
+numbered and stand below it; columns that say nothing are left out. Rows past `LIMIT` stay in the
+Parquet file, which the report links.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +23,11 @@ LIMIT = 200
 _SHORT, _LONG = 28, 120
 #: columns of `inscape.core.evidence.table` whose names a reader would not guess
 _LABELS = {"null": "null from", "null_mean": "null", "null_draws": "draws of the null", "p": "p"}
+#: columns of a table of costs, with their units
+_COSTS = {"trained": "trained parameters", "flops": "FLOPs", "memory": "memory (bytes)"}
 _WARNINGS = "warnings"
+#: most warnings that are numbered
+_NOTES = 12
 #: columns of evidence that serve computing: the side on which p was taken
 _INSIDE = {"direction"}
 _INTERVALS = (("low", "high", "interval"), ("null_low", "null_high", "null interval"))
@@ -53,6 +58,7 @@ class Table:
     Attributes:
         columns: the columns shown.
         same: (label, value) of what is the same in every row.
+        notes: the warnings of its rows, which name them by their place here, from 1.
         total: rows of the data frame.
         shown: rows in `columns`.
     """
@@ -61,6 +67,7 @@ class Table:
     same: list[tuple[str, str]]
     total: int
     shown: int
+    notes: tuple[str, ...] = ()
 
     @property
     def constant(self) -> str:
@@ -91,6 +98,7 @@ def view(frame: pd.DataFrame, limit: int = LIMIT) -> Table:
         low: (high, label) for low, high, label in _INTERVALS if {low, high} <= set(frame.columns)
     }
     ends = {high for high, _ in pairs.values()}
+    costs = _COSTS if set(_COSTS) <= set(frame.columns) else {}
     judged = set(frame.columns) if "null_draws" in frame.columns else set()
     columns: list[Column] = []
     same: list[tuple[str, str]] = []
@@ -105,7 +113,7 @@ def view(frame: pd.DataFrame, limit: int = LIMIT) -> Table:
             )
         else:
             column, constant = (
-                _column(str(name), head[name]),
+                _column(str(name), head[name], costs if name in costs else _LABELS),
                 name != "value" and _constant(frame[name]),
             )
         if constant and len(frame) > 2:
@@ -114,11 +122,24 @@ def view(frame: pd.DataFrame, limit: int = LIMIT) -> Table:
             )  # it stands inside a sentence
         else:
             columns.append(column)
-    return Table(columns, same, len(frame), len(head))
+    columns, notes = _numbered(columns)
+    return Table(columns, same, len(frame), len(head), notes)
 
 
-def _column(name: str, values: pd.Series) -> Column:
-    label = _LABELS.get(name, name.replace("_", " "))
+def _numbered(columns: list[Column]) -> tuple[list[Column], tuple[str, ...]]:
+    """Warnings as numbers of notes; where nearly every row has another one, they stay."""
+    found = next((c for c in columns if c.label == _WARNINGS and not c.numeric), None)
+    said = [text for text in found.cells if text not in ("", numbers.MISSING)] if found else []
+    notes = tuple(dict.fromkeys(said))
+    if found is None or len(notes) > _NOTES:
+        return columns, ()
+    places = {text: str(i + 1) for i, text in enumerate(notes)}
+    cells = [places.get(text, "") for text in found.cells]
+    return [Column(c.label, False, cells) if c is found else c for c in columns], notes
+
+
+def _column(name: str, values: pd.Series, labels: Mapping[str, str]) -> Column:
+    label = labels.get(name, name.replace("_", " "))
     if name == "null" and types.is_numeric_dtype(values):
         # evidence names a null's kind under `null`; other tables may have its value there
         label = "null"

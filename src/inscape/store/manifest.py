@@ -176,8 +176,8 @@ def _read(found: Storage, checked: bool) -> Manifest:
     except (FileNotFoundError, NotADirectoryError):
         if not found.names():
             raise StoreError(
-                f"there is no store at {found}; harvest one with `harvest(model, examples, sites, "
-                "to=…)`."
+                f"there is no store at {found}; make one with `inscape harvest`, or in Python with "
+                "`harvest(model, examples, sites, to=…)`."
             ) from None
         raise StoreError(
             f"{found} is not a store: it has no {NAME}; name the folder that `harvest` wrote."

@@ -38,7 +38,13 @@ from inscape.study.run import Run
 
 UNTRAINED = "untrained"
 #: what arms can be required to have in common
-QUANTITIES = ("parameters", "trained", "flops", "memory")
+_NAMES = {
+    "parameters": "parameters",
+    "trained": "trained parameters",
+    "flops": "FLOPs",
+    "memory": "memory",
+}
+QUANTITIES = tuple(_NAMES)
 
 
 def _as_trained(net: nn.Module) -> nn.Module:
@@ -169,13 +175,14 @@ def arms(
         watched=_watched(fitted),
         losses={arm: np.stack([f.losses for f in own]) for arm, own in fitted.items()},
     )
+    mean = "" if seeds == 1 else f", mean over {seeds} trainings"
     caption = (
         "What each arm costs: parameters of the network that is used, trained parameters, FLOPs "
-        f"and peak memory (bytes) of one step, seconds of one training of {budget.steps} steps, "
-        f"mean over {seeds}."
+        f"and peak memory (bytes) of one step, seconds of one training of {budget.steps:,} steps"
+        f"{mean}."
     )
     if budget.equal:
-        quantities = ", ".join(budget.equal)
+        quantities = ", ".join(_NAMES[q] for q in budget.equal)
         caption += f" Required to agree within {100 * budget.tolerance:g} %: {quantities}."
     run.table(f"{name}-costs", trained.costs, caption)
     if len(trained.watched):
@@ -271,10 +278,12 @@ def _show_watched(run: Run, watched: pd.DataFrame, name: str, seeds: int) -> Non
     run.table(name, watched, caption)
     mean = watched.groupby(["arm", "name", "step"], as_index=False, sort=False)["value"].mean()
     shown = mean.rename(columns={"arm": "series", "name": "panel", "step": "x"})
-    (title,) = names if len(names := set(watched["name"])) == 1 else ("value",)
+    names = list(pd.unique(watched["name"]))
     if len(names) == 1:
-        shown = shown.drop(columns="panel")
-    run.figure(name, curves(shown, x="step", y=title), caption)
+        chart = curves(shown.drop(columns="panel"), x="step", y=names[0])
+    else:
+        chart = curves(shown, x="step")
+    run.figure(name, chart, caption)
 
 
 def _net(run: Run, name: str, arm: Arm, k: int) -> nn.Module:

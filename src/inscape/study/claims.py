@@ -29,6 +29,7 @@ import numpy as np
 
 from inscape.core.evidence import Evidence
 from inscape.core.nulls import holm
+from inscape.core.typeset import typeset
 from inscape.study.card import Claim
 
 Verdict = Literal["supported", "uncertain", "not supported"]
@@ -117,7 +118,7 @@ class Judged:
             "p": None if e.p is None else float(e.p),
             "p_corrected": self.p_corrected,
             "n": None if e.n is None else int(e.n),
-            "why": " ".join(filter(None, [self.claim.why, self.why])),
+            "why": typeset(" ".join(filter(None, [self.claim.why, self.why]))),
             "warnings": list(e.warnings),
         }
         return _finite(record)
@@ -164,7 +165,8 @@ def _verdict(judged: Judged, p: float | None, tests: int) -> tuple[Verdict, str]
     if claim.exact:
         return "supported", ""
     if e.interval is None or not all(map(math.isfinite, e.interval)):
-        return "uncertain", " ".join(["there is no interval", *e.warnings]).strip()
+        why = "; ".join(w.removeprefix("No interval: ").rstrip(".") for w in e.warnings)
+        return "uncertain", ": ".join(filter(None, ["there is no interval", why]))
     if min(claim.margin(float(end)) for end in e.interval) < 0:
         low, high = map(_number, e.interval)
         return "uncertain", f"the interval [{low}, {high}] crosses the criterion"
@@ -288,8 +290,10 @@ def sentence(claim: Mapping[str, Any]) -> str:
     if (null := claim.get("null")) and null.get("draws", 1) > 1:
         parts.append(f"null {_number(null['mean'])} ({null['kind']}, {null['draws']} draws)")
     parts += [f"{b['role']} {_number(b['value'])} ({b['name']})" for b in claim.get("beside") or []]
-    if claim.get("p") is not None:
-        parts.append(f"p = {claim['p']:.2g}")
+    corrected = claim.get("p_corrected")
+    if (p := claim.get("p") if corrected is None else corrected) is not None:
+        after = " after correction" if p != claim.get("p") else ""
+        parts.append(f"p = {p:.2g}{after}")
     if claim.get("n") is not None:
         parts.append(f"n = {claim['n']}")
     return ", ".join(parts)
@@ -312,8 +316,12 @@ def _number(x: int | float | None) -> str:
     if x is None:
         return "n/a"
     if abs(x) >= 1000:
-        return f"{x:z.0f}"
-    return f"{round(x, 3):z.3g}" if abs(x) >= 0.001 or abs(x) < 1e-12 else f"{x:.1g}"
+        text = f"{x:z.0f}"
+    elif abs(x) >= 0.001 or abs(x) < 1e-12:
+        text = f"{round(x, 3):z.3g}"
+    else:
+        text = f"{x:.1g}"
+    return typeset(text)
 
 
 def _formatted(value: float, spec: str) -> str:

@@ -32,6 +32,7 @@ from inscape.core.evidence import Evidence, table
 from inscape.core.home import home
 from inscape.core.measured import Measured
 from inscape.core.rng import generator
+from inscape.core.typeset import typeset
 from inscape.probing.frames import lines
 from inscape.study import claims, contents
 from inscape.study.card import Claim
@@ -305,8 +306,7 @@ class Run:
         if template and not self._record["answer"]:
             try:
                 filled = template.format_map({**self._facts, **self.claims})
-                # the sign of a number, as tables write it; no hyphen of a word, a range or 1e-6
-                self.answer(re.sub(r"(?<![\w.-])-(?=\d)", "−", filled))
+                self.answer(typeset(filled))
             except KeyError as missing:
                 raise StudyError(
                     f"The card's answer names {missing}, which is neither a claim of this run nor "

@@ -155,7 +155,9 @@ def run(config: Config, run: Run) -> None:
     run.claim("above", m.gain(LINEAR, over="mean CCA"))
     run.show("identified", m, "Layers identified; a guess gives 1 of 8.", null=PERMUTED)
     for name in (LINEAR, "SVCCA"):
-        chart = matrix(_mean_map(maps[name], config.networks), value=name, domain=(0, 1), cell=52)
+        mean = _mean_map(maps[name], config.networks)
+        titles = {"row": "layer of one network", "column": "layer of another network"}
+        chart = matrix(mean, value=name, domain=(0, 1), cell=52, **titles)
         caption = f"{name} of layers of two networks, mean over pairs of networks."
         run.figure(name.lower().replace(" ", "-"), chart, caption)
     _invariances(config, run, means)

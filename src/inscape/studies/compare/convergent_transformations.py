@@ -199,7 +199,9 @@ def _between(config: Config, run: Run, regions: np.ndarray, start: np.ndarray) -
     run.claim("match", overall.value("same depth", null=SHUFFLED), why)
     run.claim("noise", m.combined("mean r of noise", mean_of, *names[depth:]))
     r = [[mean_of_pairs(pair).value for pair in row] for row in inter_subject(regions)]
-    chart = matrix(cells(np.array(r), names), value="Pearson's r", domain=(-1, 1), cell=46)
+    titles = {"row": "region of one subject", "column": "region of another subject"}
+    grid = cells(np.array(r), names)
+    chart = matrix(grid, value="Pearson's r", domain=(-1, 1), cell=46, **titles)
     run.figure("connectivity", chart, "Dissimilarities of regions of different subjects, mean r.")
     run.show("same-depth", m, by="condition")
     ceilings = [noise_ceiling(regions[:, p]) for p in range(len(names))]

@@ -258,5 +258,10 @@ def _bands(run: Run, found: Trained, worlds: list[World]) -> None:
     weights = [pooling_weights(net, w.sides) for net, w in both]
     rows = [", ".join(np.array(BANDS)[w.planted]) for w in worlds]
     names = [f"{k + 1}: {own}" for k, own in enumerate(rows)]
-    chart = matrix(cells(np.array(weights), names, list(BANDS)), value="weight", domain=(0, 1))
-    run.figure("bands", chart, "Attention to each band, by world; rows name the planted bands.")
+    titles = {"row": "world: its planted bands", "column": "frequency band"}
+    frame = cells(np.array(weights), names, list(BANDS))
+    run.figure(
+        "bands",
+        matrix(frame, value="weight", domain=(0, 1), **titles),
+        "Attention to each band, by world; rows name the planted bands.",
+    )

@@ -234,9 +234,9 @@ def _grains(
     frame = pd.DataFrame(rows).T
     for name in maps:
         frame[name] = [m.value(f"{name}, {kind}").value for kind in KINDS]
-    chart = matrix(
-        cells(frame.to_numpy(), list(frame.index), list(frame)), value="similarity", domain=(0, 1)
-    )
+    titles = {"row": "layers compared", "column": "measure"}
+    shown = cells(frame.to_numpy(), list(frame.index), list(frame))
+    chart = matrix(shown, value="similarity", domain=(0, 1), **titles)
     # a share of what may be negative, as the Frobenius similarity is, says nothing
     share = frame.loc[BETWEEN] / frame.loc[WITHIN]
     frame.loc["retention"] = share.where((frame.loc[[BETWEEN, WITHIN]] > 0).all())
@@ -248,9 +248,9 @@ def _grains(
     names = [f"{a} {i + 1}" for a in (CONTRASTIVE, PREDICTIVE) for i in range(BLOCKS)]
     here = [*range(BLOCKS), *range(3 * BLOCKS, 4 * BLOCKS)]
     for name, found in maps.items():
-        chart = matrix(
-            cells(found.values[np.ix_(here, here)], names), value=name, domain=(0, 1), cell=52
-        )
+        shown = cells(found.values[np.ix_(here, here)], names)
+        titles = {"row": "layer of one network", "column": "layer of another network"}
+        chart = matrix(shown, value=name, domain=(0, 1), cell=52, **titles)
         run.figure(name.replace(" ", "-").lower(), chart, f"{name}, of the layers of two networks.")
     about = {"name": "similarity to the layer before tuning", "unit": "similarity"}
     last = BLOCKS * SITES.index((TUNED, 0))

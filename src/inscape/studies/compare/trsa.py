@@ -195,7 +195,9 @@ def _thresholds(
     ]
     frame = pd.DataFrame(rows).sort_values(["column", "row"])
     caption = f"Share of {what} identified by thresholds, where they are chosen."
-    run.figure(f"thresholds-{what}", matrix(frame, value="identified", domain=(0, 1)), caption)
+    titles = {"row": "lower threshold", "column": "upper threshold"}
+    chart = matrix(frame, value="identified (share)", domain=(0, 1), **titles)
+    run.figure(f"thresholds-{what}", chart, caption)
     run.table(f"thresholds-{what}", frame, caption)
     alone = {c: v for c, v in score.items() if c[0] == c[1]}
     best, same = (max(of, key=of.__getitem__) for of in (score, alone))

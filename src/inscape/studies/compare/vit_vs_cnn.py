@@ -151,7 +151,7 @@ def run(config: Config, run: Run) -> None:
     for name, kind in (("vit", VIT), ("resnet", RESNET)):
         mean = maps[kind].mean(axis=0)
         frame = cells(mean, [f"block {i + 1}" for i in range(len(mean))])
-        chart = matrix(frame, value="CKA", domain=(0, 1), cell=52)
+        chart = matrix(frame, value="CKA", domain=(0, 1), cell=52, row="block", column="block")
         run.figure(name, chart, f"CKA of the blocks of one {kind}, mean over random starts.")
     _between(run, found.nets, test.images)
     _skips(run, found.nets[VIT], test.images)
@@ -176,7 +176,8 @@ def _between(run: Run, nets: dict[str, Any], images: Tensor) -> None:
     mean = np.mean(maps, axis=0)
     rows, columns = ([f"block {i + 1}" for i in range(n)] for n in mean.shape)
     frame = cells(mean, [f"{VIT}, {row}" for row in rows], columns)
-    chart = matrix(frame, value="CKA", domain=(0, 1))
+    titles = {"row": f"block of a {VIT}", "column": f"block of a {RESNET}"}
+    chart = matrix(frame, value="CKA", domain=(0, 1), **titles)
     run.figure("between", chart, "CKA of blocks of transformers and (across) of residual networks.")
 
 

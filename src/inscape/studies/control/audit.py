@@ -84,9 +84,9 @@ CARD = Card(
     },
     answer=(
         "At strength {strength} {name} moves {model} by {above-random-vectors:z.2f} {unit} "
-        "towards {towards}; that this is more than {count} random vectors of its length do is "
-        "{above-random-vectors.verdict}. Perplexity on neutral text is {language:z.2f} times the "
-        "plain model's ({language.verdict}: at most 1.5){others}."
+        "towards {towards}, {above-random-vectors:more than|perhaps more than|no more than} "
+        "{count} random vectors of the same norm do. Perplexity on neutral text is "
+        "{language:z.2f} times the baseline model's ({language.verdict}: at most 1.5){others}."
     ),
     group_note="Whole groups are drawn for every interval and held out from every probe. A vector "
     "made by the study is found on half of the groups; a given one was found on the data that its "
@@ -273,7 +273,7 @@ def _doses(
             points=True,
             interval="95 % over groups; of controls, all draws",
         ),
-        f"Mean change over {len(asked)} texts of both classes. Controls are as long as the vector "
+        f"Mean change over {len(asked)} texts of both classes. Controls have the vector's norm "
         f"on every block. Positive: towards {towards}.",
     )
     run.table(

@@ -415,7 +415,14 @@ def _show(config: Config, run: Run, asked: KnownAndUnknown, said: Intervened) ->
         parts = {word: asked.part(test, word == "unknown") for word in ("known", "unknown")}
         run.figure(
             f"said-{slug}",
-            heatmap(shares_said(said.answers, parts), value="share", domain=(0.0, 1.0), cell=74),
+            heatmap(
+                shares_said(said.answers, parts),
+                value="share",
+                row="condition",
+                column="question, answer",
+                domain=(0.0, 1.0),
+                cell=74,
+            ),
             f"Answers, {test}: {len(parts['known'])} known and {len(parts['unknown'])} unknown "
             f"questions. Controls: mean over {config.draws} draws.",
         )

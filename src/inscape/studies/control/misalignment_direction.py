@@ -523,7 +523,13 @@ def _adapters(config: Config, run: Run, made: LowRankAdapters, places: Mapping[s
     cells = squares(found, "adapter", "asked").replace({"row": block})
     run.figure(
         "adapters",
-        heatmap(cells, value="share lost", row="knocked out", domain=(-0.5, 0.5)),
+        heatmap(
+            cells,
+            value="share lost",
+            row="adapter knocked out",
+            column="asked about",
+            domain=(-0.5, 0.5),
+        ),
         "Share of the first tune's curtness that is lost when one adapter is knocked out: on its "
         "own topic, about things never trained on, and on other topics.",
     )

@@ -283,7 +283,13 @@ def _show(config: Config, run: Run, found: list[Found]) -> None:
     cells = table(rows).rename(columns={"swap": "row", "store": "column"})
     run.figure(
         "interchange",
-        heatmap(cells[["row", "column", "value"]], value="swaps that come out", domain=(0.0, 1.0)),
+        heatmap(
+            cells[["row", "column", "value"]],
+            value="swaps that come out",
+            row="swap",
+            column="store",
+            domain=(0.0, 1.0),
+        ),
         "Share of swaps after which the store says the changed sequence, held-out sequences.",
     )
     run.table("interchange", table(rows), "The same with intervals over swaps.")

@@ -290,7 +290,13 @@ def _tables(
     cells = cells.assign(value=cells["perceptron"] - cells["majority"])[["row", "column", "value"]]
     run.figure(
         "perceptron",
-        heatmap(cells, value="above majority", domain=(-0.5, 0.5)),
+        heatmap(
+            cells,
+            value="above majority",
+            row="erased by",
+            column="concept, model and layer",
+            domain=(-0.5, 0.5),
+        ),
         "What a perceptron still reads: held-out accuracy above the majority's share.",
     )
     kept = [f for read in found.values() for f in read.outcome.kept]

@@ -397,7 +397,7 @@ def _show(
     run.claim("agreement", agreement(whole, compared, rows, pairs.y, pairs.groups, rng=rng))
     run.figure(
         "cosines",
-        heatmap(cosine_table(whole, (MATCHED, SWAPPED))),
+        heatmap(cosine_table(whole, (MATCHED, SWAPPED)), row="direction", column="direction"),
         f"Cosines at {site} between the directions that each method finds, and one draw of two "
         "nulls.",
     )

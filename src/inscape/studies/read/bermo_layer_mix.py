@@ -229,7 +229,7 @@ def _figures(run: Run, found: list[MixReadings]) -> None:
     frame = cells(mixes, [r.name for r in found], sites)
     run.figure(
         "mix",
-        heatmap(frame, value="weight", domain=(0, float(mixes.max()))),
+        heatmap(frame, value="weight", row="task", column="layer", domain=(0, float(mixes.max()))),
         "Weights of the layers in the mix, averaged over the folds.",
     )
     every = "Accuracy of every reading of every task; null: the mix on shuffled labels."

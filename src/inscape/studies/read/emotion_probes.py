@@ -417,7 +417,14 @@ def _centroids(run: Run, task: ClassTask, store: Store, site: str) -> None:
     domain = (0, float(near.max()))
     run.figure(
         "centroids",
-        heatmap(cells(near, task.classes), value="squared distance", domain=domain, cell=58),
+        heatmap(
+            cells(near, task.classes),
+            value="squared distance",
+            row="emotion",
+            column="emotion",
+            domain=domain,
+            cell=58,
+        ),
         f"Cross-validated squared distances between the centroids at {site}, in units of the mean "
         "squared distance of a situation from the mean of all.",
     )

@@ -257,7 +257,13 @@ def _classify(
     )
     run.figure(
         "accuracy",
-        matrix(pd.DataFrame(cells), value="accuracy", domain=(0.0, 1.0), row="relation"),
+        matrix(
+            pd.DataFrame(cells),
+            value="accuracy",
+            domain=(0.0, 1.0),
+            row="relation",
+            column="method",
+        ),
         "Accuracy on held-out subjects, the question alone; sites and rank of every method are "
         "chosen on training subjects.",
     )

@@ -212,7 +212,7 @@ def _decoding(run: Run, found: list[Mapped], scores: Scores) -> None:
     cells = pd.DataFrame(shares, columns=["row", "column", "value"])
     run.figure(
         "faithfulness",
-        matrix(cells, value="share", domain=(0.0, 1.0), row="relation"),
+        matrix(cells, value="share", domain=(0.0, 1.0), row="relation", column="method"),
         "Faithfulness on held-out subjects; layer and gain of every method chosen on other "
         f"subjects. “{MORE}” has seen several times as many subjects as the others.",
     )

@@ -306,7 +306,14 @@ def _detect(
     )
     run.figure(
         "grid",
-        heatmap(mean_by_layer(tokens), value="AUC", column="layer", domain=(0.5, 1.0), cell=44),
+        heatmap(
+            mean_by_layer(tokens),
+            value="AUC",
+            row="read at",
+            column="layer",
+            domain=(0.5, 1.0),
+            cell=44,
+        ),
         "The same, averaged over the tasks.",
     )
     run.table("accuracy", asked.accuracy(), "How often the greedy answer is right.")
