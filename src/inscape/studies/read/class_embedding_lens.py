@@ -106,7 +106,9 @@ CARD = Card(
     "identifiability is 0.96, 0.96 and 0.97, but on seeds 0 and 1 its intervals, [0.943, 0.974] "
     "and [0.949, 0.980], cross the criterion. Among pieces of eight other digits instead of four, "
     "and trained half as long, networks named 72 % of the digits, and their class token stayed at "
-    "an identifiability of 0.93.",
+    "an identifiability of 0.93. The last criterion needs no lens: 28 of 36 cells are empty, "
+    "and deleting the nine with the most ink costs 0.75 of accuracy on seed 0, where the lens's "
+    "order costs 0.65 and a random one 0.19.",
     minutes={"tiny": 0.5, "small": 3, "full": 30},
     figure="identifiability",
 )

@@ -80,7 +80,8 @@ CARD = Card(
     "0.39 and 0.37, RankMe 0.52, 0.37 and 0.24. On the same strong views for all encoders LiDAR "
     "correlates by −0.42, −0.12 and 0.22. Plainer things do better: α-ReQ 0.51, 0.34 and 0.24, the "
     "learning rate alone 0.52, 0.39 and 0.22. With noise LiDAR rises by 0.02 of RankMe's rise on "
-    "seed 0, but the interval reaches 0.32: one encoder's LiDAR rises by 167 %, others' by at most 10 %.",
+    "seed 0, but the interval reaches 0.32: one encoder's LiDAR rises by 167 %, others' by at most "
+    "10 %.",
     seeds=3,
     minutes=dict(tiny=0.1, small=6, full=60),
     figure="encoders",
