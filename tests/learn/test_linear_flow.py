@@ -69,6 +69,34 @@ def test_networks_that_are_trained_follow_it(latent):
     assert np.abs(sizes - other).mean() > 0.1 * flow.mean()
 
 
+def _apart(latent: bool, mixed: float) -> float:
+    """The area between trained and simulated, of the worse feature, as a share of the latter's."""
+    net = DeepLinear(1, 2, 0.01, latent=latent, rng=np.random.default_rng(0))
+    off = mixed * torch.tensor([[0.0, 1.0], [-1.0, 0.0]], dtype=torch.float64)
+    xx = torch.diag(torch.from_numpy(LAM / RHO))[None]
+    moments = PairMoments(xx, torch.diag(torch.from_numpy(LAM))[None] + off, xx)
+    eye = torch.eye(2, dtype=torch.float64)[None]
+
+    def loss() -> torch.Tensor:
+        w = net.encoder()
+        return prediction_loss(net.predictor @ w, w.detach() if latent else eye, moments)
+
+    until = float(linear_time(0.999, LAM, RHO, 1, latent=latent).max())
+    times, sizes = descend(
+        net, loss, lambda: net.encoder()[0].norm(dim=0), rate=until / 3000, until=until
+    )
+    flow = linear_flow(times, LAM, RHO, 1, latent=latent)
+    area = np.trapezoid(np.abs(sizes - flow), times, axis=0)
+    return float((area / np.trapezoid(flow, times, axis=0)).max())
+
+
+def test_a_latent_target_magnifies_covariances_that_are_not_quite_diagonal():
+    # a feature of low ρ that is learnt takes up one of higher ρ, at a rate of its own
+    latent, data = ([_apart(kind, mixed) for mixed in (0.0, 0.01)] for kind in (True, False))
+    assert latent[0] < 0.02
+    assert latent[1] > 0.05 > 0.02 > data[1]
+
+
 def test_crossing_takes_the_first_time_and_says_where_there_is_none():
     path = np.array([[0.0, 2.0, 0.0], [1.0, 3.0, 1.0], [0.5, 4.0, 1.0]])
     found = crossing(np.array([0.0, 1.0, 3.0]), path, np.array([0.25, 1.0, 2.0]))

@@ -41,7 +41,8 @@ CARD = Card(
     room="learn",
     claim="Predicting in latent space biases deep linear networks towards features of high "
     "regression coefficient, before noisy ones of high variance; predicting data does not.",
-    reproduced="Linear encoders of 1, 2, 3 and 5 layers with a linear predictor, trained on 400,000 "
+    reproduced="Linear encoders of 1, 2, 3 and 5 layers with a linear predictor, trained on "
+    "400,000 "
     "Gaussian pairs of ten planted features, latent target (JEPA) and data target (MAE), five "
     "networks of each. Feature A has λ = 1.2 and ρ = 0.5, feature B λ = 1 and ρ = 1.5. Nonlinear "
     "networks and sequences are not done here.",
@@ -78,7 +79,8 @@ CARD = Card(
             at_most=0.02,
         ),
         plateau_data=Claim(
-            text="MAE ends within 2 % of ρ to the power L / (L + 1), at the worst depth and feature",
+            text="MAE ends within 2 % of ρ to the power L / (L + 1), at the worst depth and "
+            "feature",
             at_most=0.02,
         ),
         collapse=Claim(
@@ -89,7 +91,7 @@ CARD = Card(
     ),
     answer="With three layers JEPA takes {latent:.2f} times as long to learn the noisy feature as "
     "the predictable one, MAE {data:.2f} times; with one layer both learn the noisy one first "
-    "({shallow.verdict}). Trained paths are within {paths:.1%} of the simulated ones.",
+    "({shallow.verdict}). The worst trained path is {paths:.0%} off its equation.",
     tiny=dict(
         latent="supported",
         data="supported",
@@ -100,11 +102,23 @@ CARD = Card(
         plateau_data="any",
         collapse="supported",
     ),
-    differs="A size is the norm of what the encoder makes of a feature's direction, in a basis that "
+    differs="A size is the norm of what the encoder makes of a feature's direction, in a basis "
+    "that "
     "is rotated at random; the authors' data and figures are other mixtures of λ and ρ.",
     group_note="A group is a network with a basis, pairs and initial weights of its own.",
+    negative="Trained paths of JEPA are not within 5 % of their equation: on seeds 0 to 2 the "
+    "worst "
+    "(two layers) is 38, 32 and 44 % off, with three layers 8 to 10 %, with five 2 %, and MAE at "
+    "most "
+    "1.5 %. The area is large where a feature is learnt shortly before the end. The equation takes "
+    "covariances as exactly diagonal; those of 400,000 pairs are not quite, and a latent target "
+    "magnifies this, since a feature of low ρ that is learnt takes up those of higher ρ (a test of "
+    "`learn.linear_flow` has both cases). The order holds all the same, in 5 of 5 networks on each "
+    "seed. With five layers JEPA ends 1.5, 1.6 and 1.1 % from the plateaus; on two seeds the "
+    "interval "
+    "reaches 2.3 and 3.0 %.",
     seeds=3,
-    minutes=dict(tiny=0.1, small=2.5, full=10),
+    minutes=dict(tiny=0.1, small=3, full=15),
     figure="paths",
     headline="latent",
 )
@@ -243,13 +257,13 @@ def _agreement(
         between = np.trapezoid(np.abs(sizes - flow[:, None]), times, axis=0)
         areas[kind, depth] = (between / np.trapezoid(flow, times, axis=0)).max(axis=1)
         ends[kind, depth] = np.abs(sizes[-1] / top - 1).max(axis=1)
-        shown = np.unique(np.searchsorted(times, np.geomspace(times[1], times[-1], 60)))
+        x = times / linear_time(0.5, LAM, RHO, depth, latent=latent, start=config.start)[1]
         rows += [
-            {"series": f"{name}, {how}", "x": np.log10(times[t]), "value": path[t, i] / top[i]}
+            {"series": f"{name}, {how}", "x": x[t], "value": path[t, i] / top[i]}
             | {"panel": f"{kind}, {depth} layer{'s' if depth > 1 else ''}"}
             for how, path in (("trained", sizes.mean(axis=1)), ("simulated", flow))
             for i, name in enumerate(("A (noisy)", "B (predictable)"))
-            for t in shown
+            for t in np.flatnonzero((x > 0.5) & (x < 1.6))[::3]
             if depth in (1, 3)
         ]
     by = ("target", "layers")
@@ -263,8 +277,13 @@ def _agreement(
         run.claim(id, worst(CARD.claims[id], own))
     run.figure(
         "paths",
-        curves(pd.DataFrame(rows), x="log10 of time", y="size, share of its plateau"),
-        "Sizes of two features over training, mean over networks.",
+        curves(
+            pd.DataFrame(rows),
+            x="time / B's simulated time to half",
+            y="size, share of its plateau",
+        ),
+        "Sizes of two features over training, mean over networks. Time 1 is when the equation has "
+        "B at half of its plateau.",
     )
     run.curve("areas", area.evidence(), "The worst feature's.", x="layers", series="target")
     run.curve("ends", end.evidence(), "The worst feature's.", x="layers", series="target")
