@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from inscape.core.edit import Add, Replace, Scope
-from inscape.core.errors import ModelError, SiteError
+from inscape.core.errors import ModelError, SiteError, StoreError
 from inscape.model.model import Model
 from inscape.model.open import open
 from inscape.store.harvest import harvest
@@ -387,3 +387,48 @@ def test_pictures_of_another_size_are_as_wide_as_they_are():
 def test_no_arrays_are_one_sentence(given):
     with pytest.raises(ModelError, match="no inputs were given"):
         Model(nn.Sequential(nn.Linear(WIDTH, 2))).run(given, "module:0:out")
+
+
+# --- names alone, complex numbers
+
+
+class Named(nn.Module):
+    """A network whose inputs have names and no order."""
+
+    def __init__(self):
+        super().__init__()
+        self.part = nn.Linear(WIDTH, 2)
+
+    def forward(self, *, scale=None, x):
+        return self.part(x if scale is None else x * scale)
+
+
+def test_a_forward_that_takes_names_alone_is_given_them():
+    network, site = Named().eval(), "module:part:out"
+    want = network.part(arrays()).detach()
+    for given in (arrays(), {"x": arrays()}):
+        acts = open(network).run(given, site, logits=True)
+        torch.testing.assert_close(acts[site], want)
+        torch.testing.assert_close(acts.logits, want)
+    stored = harvest(open(network), arrays().numpy(), site, at="last", progress=False)
+    torch.testing.assert_close(torch.tensor(stored.matrix(site)), want[:, -1])
+
+
+class Spectrum(nn.Module):
+    def forward(self, x):
+        return torch.fft.rfft(x, dim=-1)
+
+
+def test_complex_numbers_are_read_and_not_stored_by_their_real_part():
+    network = nn.Sequential(Spectrum(), Size(), nn.Linear(WIDTH // 2 + 1, 2)).eval()
+    model, site = open(network), "module:0:out"
+    want = torch.fft.rfft(arrays(), dim=-1)
+    torch.testing.assert_close(model.run(arrays(), site)[site], want)
+    for at in ("last", "mean"):
+        with pytest.raises(StoreError, match=r"0:out holds complex numbers, .* model\.run"):
+            harvest(model, arrays().numpy(), site, at=at, progress=False)
+
+
+class Size(nn.Module):
+    def forward(self, x):
+        return x.abs()

@@ -6,13 +6,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
 from torch.nn.functional import scaled_dot_product_attention
 
-from inscape.core.edit import Add, Scope
+from inscape.core.edit import Add, Replace, Scope
 from inscape.core.errors import CertificateError
 from inscape.core.site import Site
 from inscape.model.family import Family, Tap
@@ -24,9 +25,11 @@ IDS = torch.tensor([[5, 9, 30, 2, 7], [8, 8, 1, 4, 3]])
 
 
 class Attention(nn.Module):
-    """Fused queries, keys and values; heads one after another, or interleaved; weights made, or not."""
+    """Fused queries, keys and values; heads one after another, or interleaved; weights made by a
+    module, by a fused call (``sdpa``) or in an ``einsum``.
+    """
 
-    def __init__(self, interleaved: bool, fused: bool):
+    def __init__(self, interleaved: bool, fused: str):
         super().__init__()
         self.qkv, self.out = nn.Linear(WIDTH, 3 * WIDTH), nn.Linear(WIDTH, WIDTH)
         self.weights = nn.Identity()
@@ -39,18 +42,22 @@ class Attention(nn.Module):
 
     def forward(self, x):
         q, k, v = map(self.apart, self.qkv(x).chunk(3, -1))
-        if self.fused:
+        if self.fused == "sdpa":
             z = scaled_dot_product_attention(q, k, v, is_causal=True)
         else:
             later = torch.ones(x.shape[1], x.shape[1]).triu(1).bool()
             scores = (q @ k.transpose(-1, -2)) * q.shape[-1] ** -0.5
-            z = self.weights(scores.masked_fill(later, -torch.inf).softmax(-1)) @ v
+            weights = scores.masked_fill(later, -torch.inf).softmax(-1)
+            if self.fused == "einsum":
+                z = torch.einsum("bhqk,bhkd->bqhd", weights, v).transpose(1, 2)
+            else:
+                z = self.weights(weights) @ v
         z = z.permute(0, 2, 3, 1) if self.interleaved else z.transpose(1, 2)
         return self.out(z.flatten(2))
 
 
 class Block(nn.Module):
-    def __init__(self, scale: float, **kind: bool):
+    def __init__(self, scale: float, **kind: Any):
         super().__init__()
         self.first, self.second = nn.LayerNorm(WIDTH), nn.LayerNorm(WIDTH)
         self.attention = Attention(**kind)
@@ -65,7 +72,7 @@ class Block(nn.Module):
 class Written(nn.Module):
     """A language model whose forward takes ids and gives logits, and nothing else."""
 
-    def __init__(self, scale=1.0, order=range(LAYERS), interleaved=False, fused=False):
+    def __init__(self, scale=1.0, order=range(LAYERS), interleaved=False, fused=""):
         super().__init__()
         self.config = SimpleNamespace(
             vocab_size=WORDS, hidden_size=WIDTH, num_attention_heads=HEADS, pad_token_id=0
@@ -163,9 +170,9 @@ def test_blocks_called_otherwise_than_they_are_listed_have_no_numbers(order):
     assert refused(model) >= {"resid_pre", "resid_post", "attn_out", "z"}
 
 
-@pytest.mark.parametrize(("interleaved", "fused"), [(True, False), (True, True), (False, True)])
-def test_heads_that_nothing_shows_are_not_taken_for_slices(interleaved, fused):
-    model = open(written(interleaved=interleaved, fused=fused), family=FUSED if fused else TABLE)
+@pytest.mark.parametrize("fused", ["", "sdpa", "einsum"])
+def test_heads_that_nothing_shows_are_not_taken_for_slices(fused):
+    model = open(written(interleaved=True, fused=fused), family=FUSED if fused else TABLE)
     assert "z" not in refused(model)
     whole = model.run(IDS, "z.1")["z.1"]
     assert whole.shape == (2, 5, WIDTH)
@@ -174,6 +181,46 @@ def test_heads_that_nothing_shows_are_not_taken_for_slices(interleaved, fused):
     with pytest.raises(CertificateError, match="take it whole, or name both in the table"):
         model.run(IDS, logits=True, edits=Add(Scope("z.1.2"), torch.ones(4)))
     assert not model.heads_are_shown(Site("z", 1, 2))
+
+
+@pytest.mark.parametrize("fused", ["", "sdpa", "einsum"])
+def test_heads_are_shown_by_the_call_that_computes_them(fused):
+    network = written(fused=fused)
+    model = open(network, family=FUSED)  # neither pattern nor v is named
+    with torch.no_grad():
+        block = network.blocks[1]
+        attention, h = block.attention, block.first(network.blocks[0](_embedded(network)))
+        q, k, v = map(attention.apart, attention.qkv(h).chunk(3, -1))
+        want = scaled_dot_product_attention(q, k, v, is_causal=True)
+        with model.edited(Add(Scope("z.1"), torch.ones(WIDTH))):
+            torch.testing.assert_close(model.run(IDS, "z.1.2")["z.1.2"], want[:, 2] + 1)
+        torch.testing.assert_close(model.run(IDS, "z.1.2")["z.1.2"], want[:, 2])
+        handle = attention.out.register_forward_pre_hook(lambda _m, a: (_without(a[0], 2),))
+        logits = network(IDS)
+        handle.remove()
+    edit = Replace(Scope("z.1.2"), torch.zeros(4))
+    torch.testing.assert_close(model.run(IDS, logits=True, edits=edit).logits, logits)
+    assert model.heads_are_shown(Site("z", 1, 2))
+
+
+def _embedded(network: Written) -> torch.Tensor:
+    return network.words(IDS) + network.places(torch.arange(5))
+
+
+def _without(z: torch.Tensor, head: int) -> torch.Tensor:
+    kept = torch.arange(WIDTH) // (WIDTH // HEADS) != head
+    return z * kept
+
+
+def test_heads_that_are_all_the_same_are_not_shown():
+    network = written(fused="sdpa")
+    with torch.no_grad():
+        for block in network.blocks:
+            part = block.attention.qkv.weight.unflatten(0, (3, HEADS, -1))
+            part.copy_(part[:, :1].expand_as(part))
+            block.attention.qkv.bias.zero_()
+    with pytest.raises(CertificateError, match="no call of attention that gives it head by head"):
+        open(network, family=FUSED).run(IDS, "z.1.2")
 
 
 @pytest.mark.parametrize("interleaved", [False, True])

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import torch
+import pytest
 
+from inscape.core.errors import ModelError
 from inscape.outcomes.yes_or_no import verdict_odds, yes_odds
 from inscape.worlds.lexicon import lexicon
 
@@ -25,16 +26,23 @@ def test_odds_are_those_of_the_logits_and_change_sign_with_the_words():
         last = logits[0, len(text) - 1]
         assert np.isclose(odds, float(last[a] - last[b]), atol=1e-4)
     assert np.allclose(yes_odds(world.model, few, (no,), (yes,)), -found)
-    both = yes_odds(world.model, few, (yes, no), (no,))
-    assert np.allclose(both, np.log1p(torch.from_numpy(found).exp().numpy()), atol=1e-6)
+    third = next(w for w in words if w not in (yes, no))
+    both, one = (yes_odds(world.model, few, w, (no,)) for w in ((yes, third), (third,)))
+    assert np.allclose(both, np.logaddexp(found, one), atol=1e-6)
+    with pytest.raises(ModelError, match=f"'{yes}' and '{yes}' begin with the same token of "):
+        yes_odds(world.model, few, (no, yes), (yes,))
+    with pytest.raises(ModelError, match="has no token for 'Yes'; give other words"):
+        yes_odds(world.model, few, ("Yes",), (no,))
 
 
 def test_a_verdict_is_asked_behind_the_answer_without_its_spaces():
     world = lexicon(steps=30)
     few = world.documents.take(np.arange(3))
-    words = few.texts()[0].split()
+    words = list(dict.fromkeys(few.texts()[0].split()))
     name = few.input
     spaced = replace(few, frame=few.frame.assign(**{name: few.frame[name] + "  "}))
     ask = f"{{}} {words[0]}"
     plain = replace(few, spans={}).with_prompt(ask)
-    assert np.allclose(verdict_odds(world.model, spaced, ask), yes_odds(world.model, plain))
+    found = verdict_odds(world.model, spaced, ask, words[1:2], words[2:3])
+    assert np.abs(found).min() > 0
+    assert np.allclose(found, yes_odds(world.model, plain, words[1:2], words[2:3]))

@@ -37,6 +37,13 @@ def test_a_linear_step_is_found_and_read_better_than_by_the_identity():
     assert explained(truth, Shortcut.identity(6)(fresh)) < 0.5
 
 
+@pytest.mark.parametrize("y", [np.full((9, 3), 0.1), np.ones((1, 3)), np.ones((0, 3))])
+def test_targets_that_are_all_the_same_have_no_variance_to_explain(y):
+    for predicted in (y, y + 1):
+        with pytest.raises(ValueError, match="rows of y are all the same, so R² is undefined"):
+            explained(y, predicted)
+
+
 def test_unrelated_layers_give_the_mean_and_no_more():
     x, y, _ = layers()
     moments = streamed(x, np.random.default_rng(1).permutation(y))

@@ -7,7 +7,9 @@ from inscape.model.as_batch import named as named
 from inscape.model.as_batch import positions_of as positions_of
 from inscape.model.as_batch import token_ids as token_ids
 from inscape.model.axes import Axes as Axes
+from inscape.model.axes import drawn_ids as drawn_ids
 from inscape.model.axes import learn as learn
+from inscape.model.axes import shares as shares
 from inscape.model.axes import unshown as unshown
 from inscape.model.batching import batches_alike as batches_alike
 from inscape.model.batching import batches_by_length as batches_by_length
@@ -66,6 +68,7 @@ from inscape.model.hashing import hashing as hashing
 from inscape.model.hashing import plain_bytes as plain_bytes
 from inscape.model.hashing import weights_hash as weights_hash
 from inscape.model.hashing import weights_sums as weights_sums
+from inscape.model.head_calls import heads_seen as heads_seen
 from inscape.model.hooks import Pass as Pass
 from inscape.model.hooks import Stop as Stop
 from inscape.model.hooks import exchanged as exchanged

@@ -115,7 +115,7 @@ def learn(model: Any, sites: Sequence[Site], batch: Batch | None = None) -> None
         return
     with suppress(Exception):  # whatever a network makes of inputs that are not its own
         if text:
-            found = _of_text(model, new, _ids(model) if batch is None else _rows(model, batch))
+            found = _of_text(model, new, drawn_ids(model) if batch is None else _rows(model, batch))
         else:
             found = _of_arrays(model, new, batch)
         known.update(found)
@@ -138,11 +138,12 @@ def _rows(model: Any, batch: Batch) -> dict[str, Tensor]:
     more than ids, two of its own.
     """
     if model.family is not None or batch.inputs.keys() <= _IDS:
-        return _ids(model)
+        return drawn_ids(model)
     return {name: torch.cat([x[:1], _other(x)]) for name, x in batch.inputs.items()}
 
 
-def _ids(model: Any) -> dict[str, Tensor]:
+def drawn_ids(model: Any) -> dict[str, Tensor]:
+    """Two examples of token ids drawn at random, five long where that many are taken."""
     own = getattr(model.atlas.config, "vocab_size", None)
     size = int(own or (2 if model.tokenizer is None else len(model.tokenizer)))
     most = model.max_positions or 5
@@ -163,15 +164,28 @@ def _of_text(model: Any, sites: Sequence[Site], rows: dict[str, Tensor]) -> dict
     for site in sites:
         if all(site in run for run in runs):
             a, b, both, shorter = (run[site] for run in runs)
-            found[site] = next(
-                (
-                    axes
-                    for axes in _text_layouts(a, both, shorter, long, short)
-                    if _shown(axes, a, b, both)
-                ),
-                None,
-            )
+            layouts = list(_text_layouts(a, both, shorter, long, short))
+            found[site] = next((axes for axes in layouts if _shown(axes, a, b, both)), None)
+            _note(model, site, mixed=bool(layouts) and found[site] is None)
     return found
+
+
+def _note(model: Any, site: Site, mixed: bool) -> None:
+    held: set[Site] = model.notes.setdefault("mixed", set())
+    (held.add if mixed else held.discard)(site)
+
+
+def shares(model: Any, site: Site) -> SiteError | None:
+    """The refusal of a module's tensor whose examples are other numbers beside others than alone;
+    None where that was not found.
+    """
+    if site not in model.notes.get("mixed", ()):
+        return None
+    return SiteError(
+        f"{site} gives an example other numbers beside another one than alone (statistics of the "
+        "batch, attention across it, or random numbers), so no row of it is of one example; "
+        "choose a site before that, or read it one example at a time with model.run"
+    )
 
 
 def _text_layouts(
@@ -206,7 +220,9 @@ def _of_arrays(model: Any, sites: Sequence[Site], batch: Batch | None) -> dict[S
         if not all(site in run for run in runs):
             continue
         a, b, both = (run[site] for run in runs)
-        found[site] = next((x for x in _array_layouts(a, both) if _shown(x, a, b, both)), None)
+        layouts = list(_array_layouts(a, both))
+        found[site] = next((x for x in layouts if _shown(x, a, b, both)), None)
+        _note(model, site, mixed=bool(layouts) and found[site] is None)
     threes = [s for s, axes in found.items() if axes is not None and runs[0][s].ndim > 2]
     for site, axis in _widths(model, threes, one, {s: runs[0][s] for s in threes}, found).items():
         held = found[site]
@@ -242,15 +258,21 @@ def _other(x: Tensor) -> Tensor:
 
 def _shown(axes: Axes, a: Tensor, b: Tensor, both: Tensor) -> bool:
     """Whether each example gives together what it gives alone."""
-    tolerance = 1e-3 if both.dtype in (torch.float32, torch.float64) else 5e-2
-    together = axes.front(both, 2).double()
+    halved = (torch.float16, torch.bfloat16, torch.complex32)
+    tolerance = 5e-2 if both.dtype in halved else 1e-3
+    together = _numbers(axes.front(both, 2))
     for i, alone in enumerate((a, b)):
-        want = axes.front(alone, 1)[0].double()
+        want = _numbers(axes.front(alone, 1))[0]
         if want.shape != together[i].shape:
             return False
         if not bool((together[i] - want).norm() <= tolerance * want.norm().clamp_min(1e-12)):
             return False
     return True
+
+
+def _numbers(x: Tensor) -> Tensor:
+    """In float64, complex numbers as their two parts."""
+    return (torch.view_as_real(x) if x.is_complex() else x).double()
 
 
 def _widths(

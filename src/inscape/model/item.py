@@ -35,6 +35,6 @@ def difference(a: Tensor, b: Tensor) -> float:
     """
     if a.shape != b.shape:
         return float("inf")
-    a, b = a.double(), b.double()
+    a, b = a.detach().double(), b.detach().double()
     gap = (a - b).norm(dim=-1) / b.norm(dim=-1).clamp_min(1e-12)
     return float(gap.max()) if bool(torch.isfinite(gap).all()) else float("inf")

@@ -36,6 +36,7 @@ from inscape.model.chat import texts_of
 from inscape.model.compiled import CompiledBlocks
 from inscape.model.family import Family
 from inscape.model.hashing import weights_hash, weights_sums
+from inscape.model.head_calls import heads_seen
 from inscape.model.hooks import Pass, Stop, first_tensor, hooked, pick
 from inscape.model.invocation import Fed, feeding, invocation
 from inscape.model.modes import evaluating, uncompiled, unwrapped
@@ -487,7 +488,7 @@ class Network:
         try:
             told = Fed(inputs.get("input_ids"), state.lengths, state)
             with lengths.fresh(self._rotary), feeding(self.net, told):
-                if self.family is None and list(inputs) == ["x"]:
+                if self.family is None and list(inputs) == ["x"] and not _by_name(net, "x"):
                     return net(inputs["x"])
                 return net(**inputs)
         except Stop:
@@ -622,20 +623,22 @@ class Network:
                 raise CertificateError(
                     f"{site} is refused on {self.name}: nothing shows which entries of "
                     f"{site.whole} are of which head (no pattern and v in its table whose product "
-                    "it is); take it whole, or name both in the table"
+                    "it is, and no call of attention that gives it head by head); take it whole, "
+                    "or name both in the table"
                 )
         return sites
 
     def heads_are_shown(self, site: Site) -> bool:
         """Whether a part of one head is what its name says: an output projection holds of heads in
-        any order, the product of pattern and v of one.
+        any order, the product of pattern and v of one, and so does the call that computes it.
         """
         if self.family is None or not site.point.endswith("z"):
             return True  # of the others, head by head, an identity holds or they are refused
         needed = [f"{site.point.removesuffix('z')}{point}" for point in ("pattern", "v")]
         if any(Site(point, site.layer) in self.refused for point in needed):
-            return False
-        return all(point in self.family.points for point in needed) or built_in(self.family)
+            return heads_seen(self, site.point)
+        named = all(point in self.family.points for point in needed)
+        return named or built_in(self.family) or heads_seen(self, site.point)
 
     @property
     def _pools(self) -> bool:
@@ -797,6 +800,12 @@ def _refuse_beyond(edits: Sequence[Edit], ends: Tensor | None) -> None:
                 f"an edit of {edit.scope.sites} names position {where[0]}, and the longest example "
                 f"has {longest}; positions are counted from 0, or from the end by −1, −2, …"
             )
+
+
+def _by_name(net: nn.Module, name: str) -> bool:
+    """Whether a network's forward takes an input by its name alone."""
+    found = inspect.signature(net.forward).parameters.get(name)
+    return found is not None and found.kind is inspect.Parameter.KEYWORD_ONLY
 
 
 def _drop_mask(name: str, net: nn.Module, inputs: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
+from inscape.core.errors import ModelError
 from inscape.data.examples import Examples
 from inscape.model.model import Model
 from inscape.outcomes.passes import passes
@@ -30,11 +31,19 @@ def yes_odds(
         texts: each ends where the answer is due.
         yes: words for yes; the first token of each counts.
         no: words for no.
+
+    Raises:
+        ModelError: a word of which the model has no token, or one for yes and one for no that begin
+            with the same.
     """
-    ids = [
-        [model.tokenizer(word, add_special_tokens=False)["input_ids"][0] for word in words]
-        for words in (yes, no)
-    ]
+    ids = [[_first(model, word) for word in words] for words in (yes, no)]
+    for token in set(ids[0]) & set(ids[1]):
+        one, other = yes[ids[0].index(token)], no[ids[1].index(token)]
+        raise ModelError(
+            f"yes_odds: {one!r} and {other!r} begin with the same token of {model.name} "
+            f"({model.tokenizer.convert_ids_to_tokens(token)!r}), so the next token does not tell "
+            "yes from no; give words whose first tokens differ"
+        )
     out = np.empty(len(texts))
     for step in passes(model, texts, logits=True):
         assert step.activations.logits is not None
@@ -44,13 +53,31 @@ def yes_odds(
     return out
 
 
-def verdict_odds(model: Model, answered: Examples, ask: str) -> Float[np.ndarray, " n"]:
+def _first(model: Model, word: str) -> int:
+    """The first token of a word."""
+    ids = model.tokenizer(word, add_special_tokens=False)["input_ids"]
+    if not ids or ids[0] == getattr(model.tokenizer, "unk_token_id", None):
+        raise ModelError(
+            f"yes_odds: {model.name} has no token for {word!r}; give other words for yes and no"
+        )
+    return int(ids[0])
+
+
+def verdict_odds(
+    model: Model,
+    answered: Examples,
+    ask: str,
+    yes: Sequence[str] = YES,
+    no: Sequence[str] = NO,
+) -> Float[np.ndarray, " n"]:
     """Log-odds that the model, asked about its own answers, says yes.
 
     Args:
         model: a language model.
         answered: questions with their answers; spaces at their ends are dropped.
         ask: a template with one ``{}`` for question and answer, which asks for yes or no.
+        yes: words for yes; see `yes_odds`.
+        no: words for no.
     """
     plain = answered.with_texts([text.rstrip() for text in answered.texts()])
-    return yes_odds(model, plain.with_prompt(ask))
+    return yes_odds(model, plain.with_prompt(ask), yes, no)

@@ -68,8 +68,14 @@ class Shortcut:
 
 
 def explained(y: Float[np.ndarray, "n e"], predicted: Float[np.ndarray, "n e"]) -> float:
-    """1 − Σ‖y − ŷ‖² / Σ‖y − ȳ‖², all coordinates together; not bounded below."""
+    """1 − Σ‖y − ŷ‖² / Σ‖y − ȳ‖², all coordinates together; not bounded below.
+
+    Raises:
+        ValueError: rows of y that are all the same, of which there is no variance to explain.
+    """
     y = np.asarray(y, dtype=np.float64)
+    if not len(y) or bool((y == y[0]).all()):
+        raise ValueError("explained: the rows of y are all the same, so R² is undefined")
     return float(1 - ((y - predicted) ** 2).sum() / ((y - y.mean(axis=0)) ** 2).sum())
 
 

@@ -29,7 +29,7 @@ from inscape.core.token_table import Ragged, TokenTable
 from inscape.data import columns
 from inscape.data.examples import Examples, split
 from inscape.data.positions import parse, resolve, tight
-from inscape.model.axes import unshown
+from inscape.model.axes import shares, unshown
 from inscape.model.lengths import Switches
 from inscape.store import sharding
 from inscape.store.manifest import digest
@@ -305,13 +305,19 @@ def by_position(model: Any, site: Site, found: Any) -> Tensor:
     Which axis is the examples' and which the width's is what `inscape.model.axes` found.
 
     Raises:
-        StoreError: the site has no vector at each position.
+        SiteError: no axis of a module's tensor is shown to be the examples'.
+        StoreError: the site has no vector at each position, or complex ones.
     """
     x: Tensor = found.logits if site.point == "logits" else found[site]
+    if x.is_complex():
+        raise StoreError(
+            f"{site} holds complex numbers, and a store keeps real ones; harvest another site, or "
+            "read this one with model.run."
+        )
     place = model.atlas.place(site) if site.point == "module" else None
     if place is not None:
         if place.axes is None:
-            raise unshown(site, x.shape)
+            raise shares(model, site) or unshown(site, x.shape)
         if x.ndim > 2 and place.axes.has_positions:
             return x.flatten(2)
         if x.ndim > 2 and model.kind != "text":
