@@ -35,6 +35,7 @@ import pandas as pd
 from inscape.core import intervals
 from inscape.core.evidence import Beside, Direction, Evidence, Null, table
 from inscape.core.folds import group_codes
+from inscape.core.formulas import mean_of
 from inscape.core.jackknife import Jackknife, combine
 from inscape.core.nulls import one_sided_p
 
@@ -64,7 +65,7 @@ class Condition:
         if len(self.draws) == 1:
             return self.draws[0]
         kind = self.draws[0].kind if len({d.kind for d in self.draws}) == 1 else "any"
-        return combine(lambda *s: np.mean(s, axis=0), *self.draws, kind=kind)
+        return combine(mean_of, *self.draws, kind=kind)
 
 
 class Measured:

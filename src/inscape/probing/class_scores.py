@@ -22,6 +22,7 @@ from jaxtyping import Float, Int
 from inscape.core import intervals
 from inscape.core.evidence import Evidence, Null
 from inscape.core.folds import group_codes
+from inscape.core.formulas import mean_of
 from inscape.core.jackknife import Jackknife, combine
 from inscape.core.nulls import one_sided_p
 
@@ -107,7 +108,7 @@ class ClassScores:
         found = self.jackknife(predicted)
         if len(against):
             others = [self.jackknife(a) for a in against]
-            found = found - combine(lambda *a: np.mean(a, axis=0), *others, kind="share")
+            found = found - combine(mean_of, *others, kind="share")
         chance = np.asarray(null, dtype=np.float64)
         side = str(more.get("direction", "higher"))
         p = one_sided_p(found.value, chance, side) if len(chance) else None

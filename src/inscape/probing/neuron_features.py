@@ -24,6 +24,7 @@ from jaxtyping import Float, Int
 
 from inscape.core.counts import count
 from inscape.core.evidence import Evidence
+from inscape.core.formulas import mean_of
 from inscape.core.jackknife import Jackknife, combine
 from inscape.core.rng import generator
 from inscape.probing.class_scores import ClassScores
@@ -140,7 +141,7 @@ class NeuronFeature:
         found = self.found if sweep is None else sweep
         at = found.sizes.index(size)
         layers = [self.scores.jackknife(p[at].astype(np.int64)) for p in found.sized]
-        return combine(lambda *s: np.mean(s, axis=0), *layers, kind="share")
+        return combine(mean_of, *layers, kind="share")
 
     def __str__(self) -> str:
         """Its accuracy beside that of a random neuron and that on shuffled labels."""

@@ -34,6 +34,7 @@ from scipy.stats import t as student
 from inscape.core import intervals, nulls
 from inscape.core.errors import DataError
 from inscape.core.evidence import Evidence, Null, table
+from inscape.core.formulas import mean_of
 from inscape.core.jackknife import Jackknife, combine
 from inscape.core.rng import generator
 from inscape.core.shown import Shown, some
@@ -232,7 +233,7 @@ class SweepResult:
         """
         of = [(y == c).astype(np.float64) for c in np.unique(y)]
         shares = [Jackknife.ratio(right * rows, rows, self.groups) for rows in of]
-        found = combine(lambda *parts: np.mean(parts, axis=0), *shares, kind="share")
+        found = combine(mean_of, *shares, kind="share")
         return replace(found, rows=len(y))
 
     @cached_property

@@ -24,6 +24,7 @@ from jaxtyping import Float
 from sklearn.base import clone
 
 from inscape.core.folds import Fold, group_codes
+from inscape.core.formulas import mean_of
 from inscape.core.intervals import interval
 from inscape.core.jackknife import Jackknife, combine, over_groups
 from inscape.core.measured import Measured
@@ -89,10 +90,7 @@ class Transfer:
         ]
         diagonal = [whole[i][i] for i in range(k)]
         rest = [whole[i][j] for i in range(k) for j in range(k) if i != j]
-        own, other = (
-            combine(lambda *s: np.mean(s, axis=0), *parts, kind="area")
-            for parts in (diagonal, rest)
-        )
+        own, other = (combine(mean_of, *parts, kind="area") for parts in (diagonal, rest))
         return own, other
 
     def measured(self, own: str = "own task", other: str = "another task") -> Measured:

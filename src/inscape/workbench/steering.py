@@ -28,6 +28,7 @@ from inscape.core import intervals
 from inscape.core.errors import DataError, suggest
 from inscape.core.evidence import Evidence, Null
 from inscape.core.folds import group_codes, group_folds
+from inscape.core.formulas import mean_of
 from inscape.core.jackknife import Jackknife, combine
 from inscape.core.nulls import p_value, permutations
 from inscape.core.rng import generator
@@ -267,7 +268,7 @@ def _held_out(find: Any, x: np.ndarray, y: np.ndarray, groups: np.ndarray, seed:
 
     def area(scores: np.ndarray, up: np.ndarray) -> Jackknife:
         layers = [Jackknife.auc(s, up, groups, fold_of_row) for s in scores]
-        mean = combine(lambda *each: np.mean(each, axis=0), *layers, kind="area")
+        mean = combine(mean_of, *layers, kind="area")
         return replace(mean, rows=layers[0].rows)
 
     found = area(scores[0], y == 1)
