@@ -61,6 +61,13 @@ def test_mistakes_end_in_one_sentence():
     assert result.stderr.strip() == "inscape: there is no head 9; tiny has heads 0 to 3."
 
 
+def test_a_page_of_another_name_is_refused_before_anything_is_computed(tmp_path):
+    result = call("ablate", "--to", "heads.txt")
+    assert result.exit_code == 2
+    assert "the name of a page ends in .html, got 'heads.txt'" in result.stderr
+    assert not (tmp_path / "heads.txt").exists()
+
+
 def test_neurons_are_ablated_too():
     found = json.loads(call("ablate", "--what", "neurons", "--count", "3", "--json").stdout)
     grid = found["grids"][0]

@@ -33,6 +33,11 @@ def test_the_table_has_a_row_a_study_and_a_page_for_its_details(folder, tmp_path
     assert record["finished"][:10] in details
     assert record["warnings"]
     assert details.count("\nWarnings:\n") == 2
+    # a unit is said once for all seeds; p and n stand behind the interval
+    assert "| 0.400, 0.400 R² | at least 0.2 R² |" in details
+    assert "| 0.400 R² [0.310, 0.480], p < 0.001, n = 1500 | at least 0.2 R² |" in details.replace(
+        "\u00a0", " "
+    ).replace("\\<", "<")
     assert details.count("\n- ") == 2 * len(record["warnings"])
 
 

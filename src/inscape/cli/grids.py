@@ -10,8 +10,20 @@ import typer
 from inscape.cli.printing import emit, paragraph, say, width
 
 Prompt = Annotated[str, typer.Argument(metavar="PROMPT", help="The text that the model reads.")]
+
+
+def page_name(to: Path | None) -> Path | None:
+    """The path of a page, where its name is one that a browser opens: said before anything is
+    computed.
+    """
+    if to is not None and to.suffix.lower() not in (".html", ".htm"):
+        raise typer.BadParameter(f"the name of a page ends in .html, got {to.name!r}")
+    return to
+
+
 To = Annotated[
-    Path | None, typer.Option(help="Write a self-contained page; the name ends in .html.")
+    Path | None,
+    typer.Option(callback=page_name, help="Write a self-contained page; the name ends in .html."),
 ]
 
 

@@ -88,21 +88,28 @@ def claims_table(claims: Sequence[Claim]) -> str:
             [
                 c.text,
                 MARKS.get(c.verdict, f"? {c.verdict}") + (f": {c.reason}" if c.reason else ""),
-                f"{c.value} {c.interval}",
+                f"{c.value} {c.interval}" + _tested(c),
                 c.criterion,
-                "; ".join(filter(None, [c.null if c.null != "none" else "", c.beside])) or "none",
-                c.p,
-                c.n,
+                "; ".join(filter(None, [c.null if c.null != "none" else "", c.beside])),
                 c.why,
             ]
             for c in claims
             if c.sanity == sanity
         ]
         head = ["sanity check" if sanity else "claim", "verdict", "value [interval]", "criterion"]
-        head += ["null and comparisons", "p", "n", "note"]
+        head += ["null and comparisons", "note"]
+        # what no claim has needs no column
+        kept = [i for i in range(len(head)) if any(row[i] for row in rows)]
         if rows:
-            parts.append(table(head, rows, right=()))
+            shown = [[row[i] for i in kept] for row in rows]
+            parts.append(table([head[i] for i in kept], shown, right=()))
     return "\n\n".join(parts)
+
+
+def _tested(c: Claim) -> str:
+    """The p-value and the number of items of a claim, behind its interval."""
+    p = f", p {'' if c.p.startswith('<') else '= '}{c.p}" if c.p else ""
+    return p + (f", n = {c.n}" if c.n else "")
 
 
 def _block(block: Block) -> str:

@@ -167,9 +167,11 @@ def _over_seeds(runs: Sequence[RunFolder]) -> str:
             if records[0].get("sanity"):
                 continue
             verdict, reason = over_seeds(records, promised)
-            values = ", ".join(claim(r).value for r in records)
+            unit = str(records[0].get("unit") or "")
+            values = [claim(r | {"unit": ""}).value for r in records]
+            shown = f"{', '.join(values)} {unit}".strip()
             mark = MARKS.get(verdict, f"? {verdict}") + (f": {reason}" if reason else "")
-            rows.append([claim(records[0]).text, mark, values, claim(records[0]).criterion])
+            rows.append([claim(records[0]).text, mark, shown, claim(records[0]).criterion])
         head = ["claim", f"verdict over seeds {seeds}", "value on each seed", "criterion"]
         parts.append(f"**Preset {plain(preset)}, over seeds**\n\n" + table(head, rows, right=()))
     return "\n\n".join(parts)

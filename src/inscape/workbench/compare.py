@@ -336,7 +336,11 @@ def compare_models(
     if not all(stores):
         if data is None:
             missing = first if stores[0] is None else second
-            raise DataError(f"{missing} is no store, so examples are needed: give a table of them.")
+            name = missing.name if isinstance(missing, Model) else missing
+            raise DataError(
+                f"{name} is no store, so examples are needed: give data, a table of them (--data on "
+                "the command line)."
+            )
         examples = (
             data
             if isinstance(data, Examples)

@@ -273,8 +273,9 @@ def probe(
             "model in place of the store."
         )
     if store is None and data is None:
+        name = model.name if isinstance(model, Model) else model
         raise DataError(
-            f"{model} is no store, so examples are needed: give a table of them, or the path of a "
+            f"{name} is no store, so examples are needed: give a table of them, or the path of a "
             "store."
         )
     examples = None
