@@ -146,6 +146,31 @@ def test_a_first_figure_of_four_panels_is_not_drawn_small(folder, tmp_path, widt
     assert float(found[1]) > 0.85
 
 
+TITLED = """<script>
+setTimeout(() => {
+  const texts = [...document.querySelectorAll(".hero .role-axis-title text")];
+  const upright = texts.map((text) => text.getBoundingClientRect()).filter((box) => box.height > box.width);
+  let over = -Infinity;
+  for (const one of upright) for (const two of upright) {
+    const beside = one === two || Math.abs(one.left - two.left) > 4;
+    if (!beside) over = Math.max(over, Math.min(one.bottom, two.bottom) - Math.max(one.top, two.top));
+  }
+  console.log(`TITLED ${upright.length} ${Math.round(over)}`);
+}, 1500);
+</script>"""
+
+
+def test_titles_of_axes_of_low_panels_do_not_lie_on_each_other(folder, tmp_path):
+    rows = [(p, "one", x, 0.1 * x) for p in "abcdefghi" for x in range(5)]
+    frame = pd.DataFrame(rows, columns=["panel", "series", "x", "value"])
+    chart = curves(frame, x="step", y="held-out accuracy above the majority's share")
+    page = _drawn_as(folder, tmp_path, chart)
+    found = re.fullmatch(r"TITLED (\d+) (-?\d+)", _console(page, tmp_path, 390, extra=TITLED)[0])
+    assert found
+    assert int(found[1]) >= 4
+    assert int(found[2]) <= 0
+
+
 def test_no_room_is_left_below_a_low_figure(folder, tmp_path):
     frame = pd.DataFrame({"group": ["a"], "value": [1.0], "low": [0.5], "high": [1.5]})
     page = _drawn_as(folder, tmp_path, values_by_group(frame))

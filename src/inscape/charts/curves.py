@@ -110,8 +110,9 @@ def curves(
     )
     if y:
         return facet.properties(usermeta=fit(columns, cell=300, margin=66, legend=series))
-    facet = facet.resolve_scale(y="independent")
-    return facet.properties(usermeta=fit(columns, cell=300, outside=40, margin=26, legend=series))
+    # panels stand in line by what is drawn, whatever the width of their own axes
+    facet = facet.resolve_scale(y="independent").properties(bounds="flush", spacing=60)
+    return facet.properties(usermeta=fit(columns, cell=300, margin=46, legend=series))
 
 
 def _axis(x: pd.Series) -> alt.Axis:

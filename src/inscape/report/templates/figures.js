@@ -72,7 +72,11 @@
     else if (room < 560) config.legend.columns = 2;
     const canvas = document.createElement("div");
     try {
-      const result = await window.vegaEmbed(canvas, fit(figure, room), {
+      const shown = fit(figure, room);
+      // a title longer than its axis would lie on that of the panel above
+      const { height } = shown.spec || (shown.concat && shown.concat[0]) || shown;
+      if (typeof height === "number") config.axisY = { ...config.axisY, titleLimit: Math.max(height, 80) };
+      const result = await window.vegaEmbed(canvas, shown, {
         // the interpreter evaluates no code, and the page's policy knows no style but its own
         mode: "vega-lite", renderer: "svg", actions: false, ast: true, defaultStyle: false, config,
         tooltip: { theme: scheme, disableDefaultStyle: true },
