@@ -26,6 +26,7 @@ from inscape.model import prefix as prefixes
 from inscape.store.duplicates import concatenated_ranges
 from inscape.store.forward_passes import ForwardPass, forward_passes
 from inscape.store.inputs import Inputs, by_position
+from inscape.store.rows_alone import refuse_dependent
 from inscape.store.shard_buffer import ShardBuffer
 
 #: points whose tensors are the residual stream, or what is read from or added to it: as wide as the
@@ -121,6 +122,7 @@ def capture(
         report: called after each batch with the rows and padded tokens it made.
 
     Raises:
+        ModelError: a row depends on the examples beside it; see `inscape.store.rows_alone`.
         StoreError: NaN or infinity (unless kept), or a value that float16 cannot hold; named with
             site and example.
     """
@@ -134,6 +136,7 @@ def capture(
         where = concatenated_ranges(ends[own] - counts[own], counts[own])
         run = _behind if step.rows else _whole
         made = run(model, inputs, step, sites, budget)
+        refuse_dependent(model, inputs, step, sites, made, _whole)
         buffer.put(made, torch.from_numpy(where), inputs.number(int(step.members[0])))
         report(len(where), step.tokens)
     buffer.finish()
@@ -152,7 +155,7 @@ def capture(
 
 
 def _whole(
-    model, inputs: Inputs, step: ForwardPass, sites: Sequence[Site], _budget: int
+    model, inputs: Inputs, step: ForwardPass, sites: Sequence[Site], _budget: int = 0
 ) -> dict[Site, Tensor]:
     """A pass of whole examples: site → (rows, width), members in order."""
     kept = [inputs.positions(i) for i in step.members.tolist()]

@@ -100,6 +100,8 @@ def harvest(
             kept.
         SiteError: a site that the model does not have.
         DataError: an example has no position of the kind asked for.
+        ModelError: what the network computes of an example depends on the others in its batch; see
+            `inscape.store.rows_alone`.
     """
     _check(dtype, budget, nonfinite, shard_bytes)
     if to is not None:

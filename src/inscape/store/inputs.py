@@ -50,6 +50,8 @@ class Inputs(ABC):
         sharing: the beginnings that they share and that are computed once; None where none are.
         example_bytes: of an example as it is sent to a worker, where that is many.
         switches: lengths that may not share a pass; see `inscape.model.lengths`.
+        looked: padded tokens of the largest pass whose rows were compared with those of examples
+            alone, and padded tokens computed since; see `inscape.store.rows_alone`.
     """
 
     text: bool
@@ -62,6 +64,7 @@ class Inputs(ABC):
     sharing: Sharing | None = None
     example_bytes: int = 0
     switches: Switches = Switches()
+    looked: tuple[int, int] = (0, 0)
 
     def __len__(self) -> int:
         return len(self.table)
