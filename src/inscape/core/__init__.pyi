@@ -207,6 +207,9 @@ from inscape.core.token_table import Picked as Picked
 from inscape.core.token_table import Ragged as Ragged
 from inscape.core.token_table import TokenTable as TokenTable
 from inscape.core.torch_files import load_tensors as load_tensors
+from inscape.core.typeset import formatted_number as formatted_number
+from inscape.core.typeset import number_as_set as number_as_set
+from inscape.core.typeset import short_number as short_number
 from inscape.core.typeset import typeset as typeset
 from inscape.core.urls import is_url as is_url
 from inscape.core.whitened_components import whitened_components as whitened_components

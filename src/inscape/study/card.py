@@ -13,7 +13,7 @@ import math
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from inscape.core.typeset import typeset
+from inscape.core.typeset import number_as_set
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,15 +66,10 @@ class Claim:
     @property
     def criterion(self) -> str:
         """The criterion in words."""
-        low, high = (None if x is None else _digits(x) for x in (self.at_least, self.at_most))
+        low, high = (None if x is None else number_as_set(x) for x in (self.at_least, self.at_most))
         if low is not None and high is not None:
             return f"between {low} and {high}"
         return f"at least {low}" if low is not None else f"at most {high}"
-
-
-def _digits(x: int | float) -> str:
-    """A criterion with the digits that it was set with, or three of one without an end, 2/7."""
-    return typeset(f"{x:.6g}" if float(f"{x:.6g}") == x else f"{x:.3g}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,7 +29,7 @@ import numpy as np
 
 from inscape.core.evidence import Evidence
 from inscape.core.nulls import holm
-from inscape.core.typeset import typeset
+from inscape.core.typeset import formatted_number, short_number, typeset
 from inscape.study.card import Claim
 
 Verdict = Literal["supported", "uncertain", "not supported"]
@@ -89,8 +89,8 @@ class Judged:
             return words[min(VERDICTS.index(self.verdict), len(words) - 1)]
         points = spec.removesuffix(" points")
         if points != spec:
-            return f"{_formatted(100 * self.value, f'{points}f')} points"
-        return _formatted(self.value, spec)
+            return f"{formatted_number(100 * self.value, f'{points}f')} points"
+        return formatted_number(self.value, spec)
 
     def to_dict(self) -> dict[str, Any]:
         """The claim as JSON holds it; a number that is not finite is null."""
@@ -168,7 +168,7 @@ def _verdict(judged: Judged, p: float | None, tests: int) -> tuple[Verdict, str]
         why = "; ".join(w.removeprefix("No interval: ").rstrip(".") for w in e.warnings)
         return "uncertain", ": ".join(filter(None, ["there is no interval", why]))
     if min(claim.margin(float(end)) for end in e.interval) < 0:
-        low, high = map(_number, e.interval)
+        low, high = map(short_number, e.interval)
         return "uncertain", f"the interval [{low}, {high}] crosses the criterion"
     if claim.null:
         return _against_null(judged, p, tests)
@@ -186,7 +186,7 @@ def _against_null(judged: Judged, p: float | None, tests: int) -> tuple[Verdict,
     if e.over_null is not None:
         low, high = e.over_null
         clear = high < 0 if e.direction == "lower" else low > 0
-        span = f"[{_number(low)}, {_number(high)}]"
+        span = f"[{short_number(low)}, {short_number(high)}]"
         words = f"the interval of the gain over {claim.null}, {span}, does not exclude zero"
         return ("supported", "") if clear else ("uncertain", words)
     if e.null is None or e.null.draws < 2:
@@ -283,13 +283,15 @@ def sentence(claim: Mapping[str, Any]) -> str:
         '0.41 [0.3, 0.49] R², criterion at least 0.1, null 0 (shuffled labels, 100 draws), p = 0.01,
         n = 1500'
     """
-    value = _number(claim["value"])
+    value = short_number(claim["value"])
     if claim.get("low") is not None and claim.get("high") is not None:
-        value += f" [{_number(claim['low'])}, {_number(claim['high'])}]"
+        value += f" [{short_number(claim['low'])}, {short_number(claim['high'])}]"
     parts = [f"{value} {claim.get('unit') or ''}".rstrip(), f"criterion {criterion(claim)}"]
     if (null := claim.get("null")) and null.get("draws", 1) > 1:
-        parts.append(f"null {_number(null['mean'])} ({null['kind']}, {null['draws']} draws)")
-    parts += [f"{b['role']} {_number(b['value'])} ({b['name']})" for b in claim.get("beside") or []]
+        parts.append(f"null {short_number(null['mean'])} ({null['kind']}, {null['draws']} draws)")
+    parts += [
+        f"{b['role']} {short_number(b['value'])} ({b['name']})" for b in claim.get("beside") or []
+    ]
     corrected = claim.get("p_corrected")
     if (p := claim.get("p") if corrected is None else corrected) is not None:
         after = " after correction" if p != claim.get("p") else ""
@@ -310,25 +312,6 @@ def criterion(claim: Mapping[str, Any]) -> str:
     if all(end is None for end in ends.values()):
         return "none"
     return Claim(text="-", **ends).criterion
-
-
-def _number(x: int | float | None) -> str:
-    if x is None:
-        return "n/a"
-    if abs(x) >= 1000:
-        text = f"{x:z.0f}"
-    elif abs(x) >= 0.001 or abs(x) < 1e-12:
-        text = f"{round(x, 3):z.3g}"
-    else:
-        text = f"{x:.1g}"
-    return typeset(text)
-
-
-def _formatted(value: float, spec: str) -> str:
-    """A number by a specification; what rounds to zero has no sign."""
-    text = format(value, spec)
-    zero = math.isfinite(value) and not any(c in "123456789" for c in text)
-    return format(0.0, spec) if zero else text
 
 
 def _finite(value: Any) -> Any:
