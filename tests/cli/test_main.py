@@ -195,6 +195,12 @@ def test_a_full_disk_anywhere_is_a_sentence(outside):
     assert "Cannot write store: the disk is full; free some space" in one_line(result)
 
 
+def test_a_sentence_ends_and_a_command_at_its_end_stays_as_it_is_typed():
+    assert explain(StudyError("give a folder or a Hub id"))[0] == "give a folder or a Hub id."
+    again = "It is unfinished. Run it again: inscape run cka --seed 0"
+    assert explain(StudyError(again))[0] == again
+
+
 def test_other_errors_of_the_system_say_the_path():
     assert explain(PermissionError(13, "Permission denied", "/x"))[0] == (
         "Permission denied: /x. Check the path, and that you may read and write there."

@@ -83,3 +83,13 @@ def test_what_is_no_record_is_told(tmp_path):
     path.write_text(json.dumps({"x": 1, "name": "long" * 10}))
     with pytest.raises(DataError, match="at most 10 are read"):
         records.read(path, Point, largest=10)
+
+
+def test_a_file_that_may_not_be_read_says_so():
+    said = "a.bin cannot be read: there is no permission to read it. Get the right to read it"
+    with (
+        pytest.raises(DataError, match=said) as caught,
+        foreign(DataError, "a.bin cannot be read", "write it again"),
+    ):
+        raise PermissionError(13, "Permission denied", "a.bin")
+    assert "write it again" not in str(caught.value)

@@ -1,6 +1,7 @@
 import builtins
 import gzip
 import json
+import os
 import subprocess
 import sys
 
@@ -324,3 +325,18 @@ def test_names_that_no_file_can_have_are_one_short_sentence(name):
         with pytest.raises(DataError, match=r"there is no (file|data set) '") as told:
             read(name)
         assert len(str(told.value)) < 600
+
+
+def test_a_table_in_a_folder_that_may_not_be_entered_is_not_called_missing(monkeypatch):
+    real = os.stat
+
+    def closed(path, *rest, **more):
+        if str(path).startswith("locked"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path, *rest, **more)
+
+    monkeypatch.setattr(os, "stat", closed)
+    with pytest.raises(
+        DataError, match=r"'locked/mine\.csv' cannot be read: there is no permission"
+    ):
+        load("locked/mine.csv")

@@ -114,7 +114,7 @@ def test_positions_that_do_not_exist(tokenizer):
         at("-11", tokenizer)
     with pytest.raises(DataError, match=r"no span 'plac'. Did you mean 'place'"):
         at("span:plac", tokenizer)
-    with pytest.raises(DataError, match="Choices: none"):
+    with pytest.raises(DataError, match="There is none to choose from"):
         at("span:place", tokenizer, spans=None)
     with pytest.raises(DataError, match="no token of .* lies in the span 'gap'"):
         at("span:gap", tokenizer, spans={"gap": (2, 3)})

@@ -95,7 +95,7 @@ def explain(error: Exception) -> tuple[str, int]:
     if isinstance(error, Interrupted):
         return str(error), 130
     if isinstance(error, InscapeError):
-        return _one_line(error) + _notes(error), 1
+        return _ended(_one_line(error)) + _notes(error), 1
     # typer carries its own copy of click in some versions and imports it in others; both name this method
     if hasattr(error, "format_message"):
         context = getattr(error, "ctx", None)
@@ -105,6 +105,13 @@ def explain(error: Exception) -> tuple[str, int]:
         return sentence + _notes(error), 1
     described = f"{type(error).__name__}: {_one_line(error)}".rstrip(": .") + "."
     return f"{described}{_notes(error)} Add --debug to see where it happened.", 1
+
+
+def _ended(sentence: str) -> str:
+    """The sentence with its full stop; a command at its end stays as it is typed."""
+    command = re.search(r": inscape [^.]*$", sentence)
+    bare = sentence[-1:].isalnum() or sentence[-1:] in ("'", '"', ")", "]")
+    return f"{sentence}." if bare and not command else sentence
 
 
 def _usage(message: str) -> str:

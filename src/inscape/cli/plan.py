@@ -106,7 +106,7 @@ def _print(found: Any) -> None:
             (
                 "tokens",
                 f"{found.tokens:,} ({found.padded_tokens:,} computed, in {found.batches:,} "
-                "batches)",
+                f"batch{'' if found.batches == 1 else 'es'})",
             ),
             ("disk", f"{_size(found.bytes)}; free: {_size(found.free_disk)} at {found.folder}"),
             (

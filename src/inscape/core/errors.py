@@ -90,4 +90,4 @@ def suggest(name: str, choices: Iterable[str], limit: int = 12) -> str:
     close = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
     listed = ", ".join(names[:limit]) + (f", … ({len(names)} in all)" if len(names) > limit else "")
     hint = f"Did you mean {' or '.join(repr(c) for c in close)}? " if close else ""
-    return f"{hint}Choices: {listed or 'none'}."
+    return f"{hint}Choices: {listed}." if listed else "There is none to choose from."

@@ -84,4 +84,9 @@ def foreign(kind: type[InscapeError], what: str, cure: str) -> Iterator[None]:
         raise
     # a panic in a library's Rust code is a BaseException and no Exception
     except BaseException as error:
+        if isinstance(error, PermissionError):
+            raise kind(
+                f"{what}: there is no permission to read it. Get the right to read it, or name "
+                "another."
+            ) from error
         raise kind(f"{what} ({reason(error)}); {cure}.") from error

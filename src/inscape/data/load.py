@@ -17,6 +17,7 @@ and never another.
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -109,7 +110,13 @@ def load(
 
 def _exists(name: str) -> bool:
     try:
-        return Path(name).exists()
+        os.stat(name)
+        return True
+    except PermissionError as error:
+        raise DataError(
+            f"{_cut(name)} cannot be read: there is no permission to look into its folder. Get the "
+            "right to read it, or copy it elsewhere."
+        ) from error
     except (OSError, ValueError):  # longer than the file system's names can be
         return False
 
