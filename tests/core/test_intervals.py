@@ -8,6 +8,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 from inscape.core import intervals
@@ -212,7 +213,8 @@ def test_pairing_cancels_what_makes_a_group_hard():
 
 def test_unknown_statistics_and_levels_are_refused():
     with pytest.raises(
-        ValueError, match="kind must be 'mean', 'bounded', 'ratio', 'r2' or 'auc', got 'sum'"
+        ValueError,
+        match="kind must be 'mean', 'bounded', 'correlation', 'ratio', 'r2' or 'auc', got 'sum'",
     ):
         group_interval(np.ones(4), np.arange(4), "sum")
     with pytest.raises(ValueError, match="level must be between 0 and 1, got 95"):
@@ -254,3 +256,16 @@ def test_an_area_of_what_is_no_score_or_no_label():
     for labels in (["yes", "no"], [2, 1], [1, np.nan], [1]):
         with pytest.raises(ValueError, match=r"auc: needs 1 \(positive\) or 0 for each of the 2"):
             auc(np.array([1.0, 2.0]), np.array(labels))
+
+
+def test_a_mean_of_correlations_has_an_interval_below_one():
+    found = np.array([0.99, 0.98, 0.6, 0.97])
+    own = group_interval(found, np.arange(4), kind="correlation")
+    assert 1 > own.high > found.mean() > own.low > -1
+    mean = found.mean()
+    left = intervals.statistic(found, np.arange(4))
+    reach = stats.t.ppf(0.975, 3) * np.sqrt(left.variance) / (1 - mean**2)  # 4 groups
+    centre = np.arctanh(mean)
+    assert own.ends == pytest.approx((np.tanh(centre - reach), np.tanh(centre + reach)))
+    turned = group_interval(-found, np.arange(4), kind="correlation")
+    assert turned.ends == pytest.approx((-own.high, -own.low))

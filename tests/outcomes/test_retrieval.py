@@ -80,7 +80,6 @@ def test_documents_are_dealt_and_the_words_of_a_query_find_theirs():
     assert set(found.scores) == {"best", SPARSE}
     assert found.first(found.scores[SPARSE]).all()
     assert found.scores["best"].shape == (10, 2)
-    assert not found.first(found.absent(SPARSE)).any()
 
 
 def test_the_weight_is_that_at_which_most_are_found():

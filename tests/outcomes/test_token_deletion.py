@@ -14,6 +14,7 @@ from inscape.core.rng import generator
 from inscape.outcomes.picture_states import Shown, batches, logits_of
 from inscape.outcomes.token_deletion import (
     GRADIENT,
+    INK,
     RANDOM,
     SCORE,
     SINGLE,
@@ -144,7 +145,8 @@ def test_networks_are_pooled_picture_by_picture(identity):
 
 def test_what_networks_lose_is_pooled_and_compared_with_what_is_lost_at_random():
     def one(chosen: str, right: float, **lost: float) -> Deletion:
-        names = {GRADIENT: 0.0, WEIGHTED: 0.0, SCORE: 0.0, PROBE: 0.25, TRUTH: 1.0, RANDOM: 0.5}
+        names = dict.fromkeys((GRADIENT, WEIGHTED, SCORE), 0.0)
+        names |= {PROBE: 0.25, TRUTH: 1.0, INK: 1.0, RANDOM: 0.5}
         costs = {name: np.full(4, lost.get(name, x)) for name, x in names.items()}
         return Deletion(np.arange(4) < 4 * right, costs, np.full((3, 4), 0.5), chosen)
 

@@ -52,6 +52,9 @@ NO_INTERVAL = 3
 #: of the weights in the degrees of freedom
 _POWER = 1.25
 
+#: means of what has bounds, and the scale of their intervals
+_MEANS = {"bounded": "area", "correlation": "correlation"}
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -92,7 +95,8 @@ def group_interval(
     """The interval of one statistic over groups.
 
     Args:
-        values: ``"mean"``: values (n,). ``"ratio"``: (part, whole), each (n,), for Σ part / Σ
+        values: ``"mean"``: values (n,); ``"bounded"`` and ``"correlation"`` where they lie between 0
+            and 1, or −1 and 1, and the interval should, too. ``"ratio"``: (part, whole), each (n,), for Σ part / Σ
             whole. ``"r2"``: (loss, base) for 1 − Σ loss / Σ base. ``"auc"``: (scores, positive).
         codes: group of each row, any values; ``np.arange(n)`` for rows that are independent.
         kind: the statistic.
@@ -144,11 +148,12 @@ def statistic(
     numbers = group_codes(np.asarray(codes))
     if kind == "mean":
         return Jackknife.mean(values, numbers)
-    if kind == "bounded":
-        return replace(Jackknife.mean(values, numbers), kind="area")
+    if kind in _MEANS:
+        return replace(Jackknife.mean(values, numbers), kind=_MEANS[kind])
     if kind not in ("ratio", "r2", "auc"):
         raise ValueError(
-            f"group_interval: kind must be 'mean', 'bounded', 'ratio', 'r2' or 'auc', got {kind!r}"
+            "group_interval: kind must be 'mean', 'bounded', 'correlation', 'ratio', 'r2' or "
+            f"'auc', got {kind!r}"
         )
     first, second = values
     if kind == "auc":

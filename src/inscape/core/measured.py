@@ -76,8 +76,8 @@ class Measured:
         groups: group of each item; None where items are independent.
         unit: the unit of the statistic.
         kind: ``"mean"``, ``"bounded"`` (a mean of what lies between 0 and 1: shares of groups, a
-            similarity), ``"ratio"``, ``"r2"`` or ``"auc"``, as in
-            `inscape.core.intervals.group_interval`.
+            similarity), ``"correlation"`` (a mean of what lies between −1 and 1), ``"ratio"``,
+            ``"r2"`` or ``"auc"``, as in `inscape.core.intervals.group_interval`.
         direction: ``"higher"`` or ``"lower"``: on which side of the null the claim is.
         folds: for AUC, the fold of each item: only items of one fold are compared.
         level: confidence level of the intervals.

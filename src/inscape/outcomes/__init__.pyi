@@ -179,12 +179,14 @@ from inscape.outcomes.taught_links import LinkedRows as LinkedRows
 from inscape.outcomes.taught_links import TaughtLinks as TaughtLinks
 from inscape.outcomes.taught_links import linked_rows as linked_rows
 from inscape.outcomes.taught_links import teach_links as teach_links
+from inscape.outcomes.taught_links import unembedding_map as unembedding_map
 from inscape.outcomes.text_sums import Gates as Gates
 from inscape.outcomes.text_sums import open_gates as open_gates
 from inscape.outcomes.text_sums import text_means as text_means
 from inscape.outcomes.token_deletion import Deletion as Deletion
 from inscape.outcomes.token_deletion import PooledDeletion as PooledDeletion
 from inscape.outcomes.token_deletion import importance as importance
+from inscape.outcomes.token_deletion import ink as ink
 from inscape.outcomes.token_deletion import token_deletion as token_deletion
 from inscape.outcomes.token_identity import PooledIdentity as PooledIdentity
 from inscape.outcomes.token_identity import TokenIdentity as TokenIdentity

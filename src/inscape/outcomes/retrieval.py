@@ -173,12 +173,6 @@ class Retrieval:
         weights = np.linspace(0, 1, steps)
         return float(max(weights, key=lambda w: self.first(self.mixed(one, other, w)).mean()))
 
-    def absent(self, name: str) -> Float[np.ndarray, "q n"]:
-        """A score with each query's own document taken away."""
-        scores = self.scores[name].copy()
-        scores[np.arange(len(scores)), self.truth] = -np.inf
-        return scores
-
 
 @torch.no_grad()
 def retrieval(

@@ -27,6 +27,7 @@ from inscape.control.teach_answers import teach_answers
 from inscape.core.evidence import Beside, Evidence
 from inscape.core.measured import Measured
 from inscape.core.ridge import ALPHAS
+from inscape.model.model import Model
 from inscape.outcomes.linked_questions import SHUFFLED, Polled, Question, change, row_peaks
 from inscape.read.logit_map import LogitMap, column_pearson, fit_logit_map
 
@@ -84,9 +85,25 @@ def linked_rows(
     m.put(SHUFFLED, drawn, role="null")
     share = min(1.0, hits / len(two.answers))
     chance = Beside("reference", "columns drawn at random", share)
-    precise = m.value("map", null=SHUFFLED)
+    plain = unembedding_map(polled.model, one, two).precise(links, hits).mean()
+    alone = Beside("baseline", "cosines of the unembedding", float(plain))
+    precise = m.value("map", null=SHUFFLED, beside=(alone,))
     mixed = m.value(SHUFFLED, direction="lower", beside=(chance,))
     return LinkedRows(fitted, right, precise, mixed, row_peaks(fitted, one, two, right))
+
+
+def unembedding_map(model: Model, source: Question, target: Question) -> LogitMap:
+    """Cosines of the answers' rows of the unembedding, each question's less their mean, as the
+    weight of a map: what needs no subject and no fit.
+
+    Args:
+        model: a language model with a head.
+        source, target: the questions.
+    """
+    head = model.atlas.head.weight.detach().double().cpu().numpy()  # type: ignore[union-attr]
+    sides = [head[q.tokens] - head[q.tokens].mean(axis=0) for q in (source, target)]
+    a, b = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in sides)
+    return LogitMap(a @ b.T, np.zeros(len(b)))
 
 
 @dataclass(frozen=True, eq=False)

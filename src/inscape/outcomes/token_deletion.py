@@ -34,7 +34,7 @@ from inscape.read.logistic import LogisticProbe
 from inscape.worlds.cluttered_digits import Pictures
 
 GRADIENT, WEIGHTED, SCORE = "attention gradient", "attention × gradient", "the token's own score"
-TRUTH, RANDOM = "the digit's own tokens", "at random"
+TRUTH, RANDOM, INK = "the digit's own tokens", "at random", "the most ink"
 #: the null of `PooledDeletion.measured`
 SINGLE = "single random orders"
 
@@ -90,8 +90,8 @@ class PooledDeletion:
     def measured(self) -> Measured:
         """Accuracy lost in every order; `SINGLE` random orders are a null."""
         m = Measured("accuracy lost", groups=self.groups, unit="share")
-        for name in (GRADIENT, WEIGHTED, SCORE, PROBE, TRUTH, RANDOM):
-            m.put(name, self.lost[name], role="baseline" if name == RANDOM else "treatment")
+        for name in (GRADIENT, WEIGHTED, SCORE, PROBE, TRUTH, INK, RANDOM):
+            m.put(name, self.lost[name], role="baseline" if name in (INK, RANDOM) else "treatment")
         m.put(SINGLE, np.concatenate([d.drawn for d in self.networks], axis=1), role="null")
         return m
 
@@ -149,7 +149,20 @@ def token_deletion(
     drawn = np.stack([lose(rng("order", str(k)).random(shape)) for k in range(draws)])
     lost = {name: lose(score) for name, score in own.items()}
     lost |= {TRUTH: lose(shown.pictures.object + 0.0), RANDOM: drawn.mean(axis=0)}
+    lost[INK] = lose(ink(shown.pictures))
     return Deletion(right, lost, drawn, max(cost, key=lambda name: cost[name]))
+
+
+def ink(pictures: Pictures) -> Float[np.ndarray, "n cells"]:
+    """The sum of the pixels of each cell: an order that needs no network.
+
+    Args:
+        pictures: whose cells make a square.
+    """
+    n, _, h, w = pictures.images.shape
+    side = round(pictures.object.shape[1] ** 0.5)
+    parts = pictures.images.reshape(n, -1, side, h // side, side, w // side)
+    return parts.sum(axis=(1, 3, 5), dtype=np.float64).reshape(n, -1)
 
 
 def importance(

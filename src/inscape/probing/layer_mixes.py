@@ -89,9 +89,12 @@ class MixReadings:
         return [float((s.made[MIX] == s.y).mean()) for s in self.shuffled]
 
     @property
-    def best(self) -> int:
-        """The single layer with the highest held-out accuracy: for showing only."""
-        return int(self.layers.scores[:, 0].argmax())
+    def best(self) -> float:
+        """The single layer with the highest held-out accuracy, the mean of those that share it: for
+        showing only.
+        """
+        scores = self.layers.scores[:, 0]
+        return float(np.flatnonzero(np.isclose(scores, scores.max())).mean())
 
     def evidence(self) -> list[Evidence]:
         """Accuracy of every reading, beside the mix on shuffled labels; tested against nothing."""
@@ -202,7 +205,7 @@ def centre_against_best(found: Sequence[MixReadings], *, rng: np.random.Generato
     return rank_correlation(
         "rank correlation of the mix's centre and the best layer",
         np.array([r.centre for r in found]),
-        np.array([float(r.best) for r in found]),
+        np.array([r.best for r in found]),
         rng=rng,
         kind="tasks permuted",
     )

@@ -196,6 +196,6 @@ def _training(config: Config, run: Run, encoder: Model | None) -> None:
     )
     wide = found.watched.pivot(index=["pair", "step"], columns="name", values="value")
     rank = [spearmanr(own["accuracy"], own["mutual 10-NN"])[0] for _, own in wide.groupby("pair")]
-    m = Measured("Spearman correlation of alignment and accuracy", unit="ρ")
+    m = Measured("Spearman correlation of alignment and accuracy", unit="ρ", kind="correlation")
     m.put("network of pictures", rank)
     run.claim("training", m.value("network of pictures"))

@@ -58,7 +58,7 @@ CARD = Card(
         "random class matrices",
         "the same patches in permuted places",
         "a linear probe on the tokens of every block",
-        "tokens deleted at random, and the digit's own, whose place is known",
+        "tokens deleted at random, those with the most ink, and the digit's own, whose place is known",
     ),
     claims={
         "class-token": Claim(

@@ -43,7 +43,7 @@ CARD = Card(
         "subjects shuffled between the two questions",
         "both sides without their first principal component",
         "random tokens in place of the second question's answers",
-        "the map fitted on shuffled subjects, for what its rows say",
+        "the map fitted on shuffled subjects, and cosines of the unembedding, for what its rows say",
         "other cities' rows, for what follows a city that was taught",
     ),
     claims={

@@ -49,7 +49,6 @@ CARD = Card(
     controls=(
         "the bound of the paper",
         "relevance shuffled in training",
-        "queries whose document is not there",
         "documents of four sentences",
     ),
     claims=dict(
@@ -220,7 +219,6 @@ def _recall(
     )
     weight = known.best_weight(EIGHT, SPARSE)
     scores = {**new.scores, HYBRID: new.mixed(EIGHT, SPARSE, weight)}
-    scores["its document not there"] = new.absent(EIGHT)
     m = Measured(f"recall at 1, {parts} sentences", groups=new.truth, unit="share")
     first = {name: new.first(own) for name, own in scores.items()}
     m.put_each(first, roles={EIGHT: "treatment", HYBRID: "treatment"}, role="baseline")
