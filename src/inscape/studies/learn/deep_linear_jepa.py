@@ -280,7 +280,7 @@ def _agreement(
         curves(
             pd.DataFrame(rows),
             x="time / B's simulated time to half",
-            y="size, share of its plateau",
+            y="size / plateau",
         ),
         "Sizes of two features over training, mean over networks. Time 1 is when the equation has "
         "B at half of its plateau.",
