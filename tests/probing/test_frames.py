@@ -55,7 +55,7 @@ def test_evidence_of_pairs_is_drawn_as_squares():
     assert frame["row"].tolist() == ["1", "2"]
     assert frame["column"].tolist() == ["here", "here"]
     assert frame[["value", "low", "high"]].to_numpy().tolist() == [[0.5, 0.4, 0.6], [0.1, 0.1, 0.1]]
-    matrix(frame).to_dict()
+    matrix(frame, row="head", column="asked").to_dict()
 
 
 def test_shuffled_sweeps_are_a_band_from_the_least_to_the_most():

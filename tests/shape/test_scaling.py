@@ -59,7 +59,8 @@ def test_a_power_law_is_found_exactly(exponent, factor):
     found = scaling_law(x, factor * x**-exponent)
     assert found.exponent == pytest.approx(exponent, abs=1e-9)
     assert found.factor == pytest.approx(factor)
-    assert found.r2 == pytest.approx(1, abs=1e-6)
+    if abs(exponent) > 1e-6:  # of a constant only rounding varies
+        assert found.r2 == pytest.approx(1, abs=1e-6)
 
 
 def test_the_exponent_is_the_slope_of_the_logarithms_and_a_bent_curve_fits_worse():
