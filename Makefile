@@ -27,7 +27,7 @@ export PYTHONDONTWRITEBYTECODE :=
 WORKERS := -n auto --dist loadfile --no-loadscope-reorder
 
 test: env ## the default test suite (no network), one worker a core
-	$(BIN)/python -m pytest $(WORKERS) --ignore=tests/studies --ignore=tests/recipes --ignore=tests/worlds --ignore=tests/docs/test_site.py
+	$(BIN)/python -m pytest $(WORKERS) --ignore=tests/studies --ignore=tests/recipes --ignore=tests/worlds --ignore=tests/docs
 
 test-studies: env ## every study's tiny preset against the verdicts that its card expects, and the networks and worlds that studies train
 	$(BIN)/python -m pytest $(WORKERS) tests/studies tests/recipes tests/worlds
@@ -50,9 +50,9 @@ format: env ## put the code in the house's format
 stubs: env ## type stubs of what loads on first use, after a public name came or went
 	$(BIN)/python -m scripts.make_stubs
 
-docs: env ## the documentation as a site in build/site, which opens and searches offline, and its tests
+docs: env ## the documentation as a site in build/site, which opens and searches offline, and its tests: links, pages and notebooks whose code runs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build -q
-	SITE=build/site $(BIN)/python -m pytest tests/docs/test_site.py
+	SITE=build/site $(BIN)/python -m pytest $(WORKERS) tests/docs
 	@echo "build/site/index.html"
 
 notebooks: env ## open the notebooks of examples/ (installs JupyterLab the first time)
