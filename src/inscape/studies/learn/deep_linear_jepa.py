@@ -42,10 +42,9 @@ CARD = Card(
     claim="Predicting in latent space biases deep linear networks towards features of high "
     "regression coefficient, before noisy ones of high variance; predicting data does not.",
     reproduced="Linear encoders of 1, 2, 3 and 5 layers with a linear predictor, trained on "
-    "400,000 "
-    "Gaussian pairs of ten planted features, latent target (JEPA) and data target (MAE), five "
-    "networks of each. Feature A has λ = 1.2 and ρ = 0.5, feature B λ = 1 and ρ = 1.5. Nonlinear "
-    "networks and sequences are not done here.",
+    "400,000 Gaussian pairs of ten planted features, latent target (JEPA) and data target (MAE), "
+    "five networks of each. Feature A has λ = 1.2 and ρ = 0.5, feature B λ = 1 and ρ = 1.5. "
+    "Nonlinear networks and sequences are not done here.",
     controls=(
         "the same networks that predict data (MAE)",
         "one layer, where both learn A first",
@@ -103,20 +102,16 @@ CARD = Card(
         collapse="supported",
     ),
     differs="A size is the norm of what the encoder makes of a feature's direction, in a basis "
-    "that "
-    "is rotated at random; the authors' data and figures are other mixtures of λ and ρ.",
+    "that is rotated at random; the authors' data and figures are other mixtures of λ and ρ.",
     group_note="A group is a network with a basis, pairs and initial weights of its own.",
     negative="Trained paths of JEPA are not within 5 % of their equation: on seeds 0 to 2 the "
-    "worst "
-    "(two layers) is 38, 32 and 44 % off, with three layers 8 to 10 %, with five 2 %, and MAE at "
-    "most "
-    "1.5 %. The area is large where a feature is learnt shortly before the end. The equation takes "
-    "covariances as exactly diagonal; those of 400,000 pairs are not quite, and a latent target "
-    "magnifies this, since a feature of low ρ that is learnt takes up those of higher ρ (a test of "
-    "`learn.linear_flow` has both cases). The order holds all the same, in 5 of 5 networks on each "
-    "seed. With five layers JEPA ends 1.5, 1.6 and 1.1 % from the plateaus; on two seeds the "
-    "interval "
-    "reaches 2.3 and 3.0 %.",
+    "worst (two layers) is 38, 32 and 44 % off, with three layers 8 to 10 %, with five 2 %, and "
+    "MAE at most 1.5 %. The area is large where a feature is learnt shortly before the end. The "
+    "equation takes covariances as exactly diagonal; those of 400,000 pairs are not quite, and a "
+    "latent target magnifies this, since a feature of low ρ that is learnt takes up those of "
+    "higher ρ (a test of `learn.linear_flow` has both cases). The order holds all the same, in 5 "
+    "of 5 networks on each seed. With five layers JEPA ends 1.5, 1.6 and 1.1 % from the plateaus; "
+    "on two seeds the interval reaches 2.3 and 3.0 %.",
     seeds=3,
     minutes=dict(tiny=0.1, small=3, full=15),
     figure="paths",

@@ -43,6 +43,8 @@ CARD = Card(
         shallow=Claim(
             text="With one layer pathway b has 45 % after an early deficit and recovery",
             at_least=0.45,
+            sanity=True,
+            why="Untrained pathways have half.",
         ),
         early=Claim(text="With three layers it has at most 25 %", at_most=0.25),
         window=Claim(
